@@ -1,0 +1,1 @@
+//! Realtime 1:1 chat on Supabase.

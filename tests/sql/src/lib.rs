@@ -1,0 +1,1 @@
+//! The database under attack: real roles, real SQL.
