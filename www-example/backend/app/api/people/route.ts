@@ -1,0 +1,11 @@
+import { caller } from '@/lib/caller'
+import { demoPeople } from '@/lib/people'
+import { endpoint } from '@/lib/route'
+
+/** GET /api/people -> `[{ mongo_user_id, name }]`, oneself among them. For the signed in. */
+const { handler, OPTIONS } = endpoint('GET', async () => {
+  await caller()
+  return demoPeople()
+})
+
+export { handler as GET, OPTIONS }
