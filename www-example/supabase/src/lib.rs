@@ -1,0 +1,3 @@
+//! The local stand-in for Supabase; see README.md.
+
+pub mod postgres;
