@@ -1,0 +1,98 @@
+import type { ChatOptions, ChatSnapshot } from 'chopped-chat'
+import { useChat } from 'chopped-chat/react'
+import { type MouseEvent, type SyntheticEvent, useLayoutEffect, useMemo, useRef } from 'react'
+import { Avatar } from './Avatar.tsx'
+import type { Person } from './backend.ts'
+import { Composer } from './Composer.tsx'
+import { BACKEND_URL, SUPABASE_ANON_KEY, SUPABASE_URL } from './config.ts'
+import { errorText } from './error-text.ts'
+import { MessageList } from './MessageList.tsx'
+import './styles/chat.css'
+
+const CONNECTION: Record<ChatSnapshot['status'], string> = {
+  connecting: 'Connecting…',
+  live: 'Connected',
+  reconnecting: 'Reconnecting…',
+  offline: 'You are offline. Messages will be sent when you are back.',
+  'auth-required': 'Signed out',
+  closed: 'Closed',
+}
+
+interface Props {
+  myMongoId: string
+  other: Person
+  onClose: () => void
+  onSignInAgain: () => void
+}
+
+/** The conversation with one person. While it is mounted its session is open; unmounting it ends the session. */
+export function ChatModal({ myMongoId, other, onClose, onSignInAgain }: Props) {
+  const options = useMemo<ChatOptions>(
+    () => ({
+      supabaseUrl: SUPABASE_URL,
+      supabaseAnonKey: SUPABASE_ANON_KEY,
+      tokenUrl: `${BACKEND_URL}/api/chat/token`,
+      ensureThreadUrl: `${BACKEND_URL}/api/chat/threads/ensure`,
+      myMongoId,
+      otherMongoId: other.mongo_user_id,
+      pageSize: 50,
+    }),
+    [myMongoId, other.mongo_user_id],
+  )
+  const chat = useChat(options)
+  const dialog = useRef<HTMLDialogElement>(null)
+  const composer = useRef<HTMLTextAreaElement>(null)
+
+  // A native modal dialog keeps the focus inside, and gives it back to where it was when it is closed.
+  useLayoutEffect(() => {
+    const element = dialog.current
+    element?.showModal()
+    // On a touch screen the focus would push a keyboard over the messages.
+    if (matchMedia('(pointer: fine)').matches) composer.current?.focus()
+    return () => element?.close()
+  }, [])
+
+  const closeOnEscape = (event: SyntheticEvent) => {
+    event.preventDefault()
+    onClose()
+  }
+  const closeOnBackdrop = (event: MouseEvent) => {
+    if (event.target === dialog.current) onClose()
+  }
+
+  const signedOut = chat.status === 'auth-required'
+  return (
+    <dialog ref={dialog} className="chat" aria-labelledby="chat-title" data-testid="chat-modal" onCancel={closeOnEscape} onMouseDown={closeOnBackdrop}>
+      <div className="chat-inside">
+        <header>
+          <Avatar id={other.mongo_user_id} name={other.name} />
+          <div className="who">
+            <h2 id="chat-title">{other.name}</h2>
+            <p className="connection" role="status" data-testid="connection" data-status={chat.status}>
+              {CONNECTION[chat.status]}
+            </p>
+          </div>
+          <button type="button" className="close" onClick={onClose} aria-label="Close the chat" data-testid="close">
+            <svg viewBox="0 0 20 20" aria-hidden="true">
+              <path d="m5 5 10 10M15 5 5 15" />
+            </svg>
+          </button>
+        </header>
+
+        {chat.error !== null && chat.error !== undefined && (
+          <div className="banner" role="alert" data-testid="chat-error" data-code={chat.error.code}>
+            <p>{errorText(chat.error)}</p>
+            {signedOut && (
+              <button type="button" className="button" onClick={onSignInAgain}>
+                Sign in
+              </button>
+            )}
+          </div>
+        )}
+
+        <MessageList chat={chat} otherName={other.name} />
+        <Composer ref={composer} otherName={other.name} disabled={signedOut || chat.status === 'closed'} send={chat.send} />
+      </div>
+    </dialog>
+  )
+}

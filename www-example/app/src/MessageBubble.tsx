@@ -1,0 +1,59 @@
+import type { ChatMessage } from 'chopped-chat'
+import { memo } from 'react'
+import { timeText } from './dates.ts'
+import { errorText } from './error-text.ts'
+
+const DELIVERY = { sending: 'Sending', sent: 'Sent', error: 'Not sent' }
+
+interface Props {
+  message: ChatMessage
+  otherName: string
+  isFirstOfGroup: boolean
+  onRetry: (id: string) => void
+  onDiscard: (id: string) => void
+}
+
+/** One message. The session keeps a message's object until it changes, so memo spares all the others. */
+export const MessageBubble = memo(function MessageBubble({ message, otherName, isFirstOfGroup, onRetry, onDiscard }: Props) {
+  const { id, seq, sender, body, status, error } = message
+  const date = new Date(message.createdAt)
+  return (
+    <article
+      className="message"
+      data-testid="message"
+      data-id={id}
+      data-seq={seq ?? undefined}
+      data-status={status}
+      data-sender={sender}
+      data-first={isFirstOfGroup || undefined}
+      aria-label={`${sender === 'me' ? 'You' : otherName}, ${timeText(date)}`}
+    >
+      <div className="bubble">
+        <p dir="auto">{body}</p>
+        <footer>
+          <time dateTime={date.toISOString()} title={date.toLocaleString()}>
+            {timeText(date)}
+          </time>
+          {sender === 'me' && (
+            <svg className="delivery" viewBox="0 0 16 16" role="img" aria-label={DELIVERY[status]}>
+              {status === 'sent' && <path d="m3 8.5 3.2 3L13 5" />}
+              {status === 'sending' && <path d="M8 4.5V8l2.2 1.6M14 8A6 6 0 1 1 2 8a6 6 0 0 1 12 0Z" />}
+              {status === 'error' && <path d="M8 4v5m0 2.6v.2M14 8A6 6 0 1 1 2 8a6 6 0 0 1 12 0Z" />}
+            </svg>
+          )}
+        </footer>
+      </div>
+      {status === 'error' && (
+        <div className="failed">
+          <span role="alert">{errorText(error)}</span>
+          <button type="button" onClick={() => onRetry(id)} data-testid="retry">
+            Retry
+          </button>
+          <button type="button" onClick={() => onDiscard(id)} data-testid="discard">
+            Discard
+          </button>
+        </div>
+      )}
+    </article>
+  )
+})

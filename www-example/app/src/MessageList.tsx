@@ -1,0 +1,99 @@
+import type { useChat } from 'chopped-chat/react'
+import { Fragment, useEffect, useRef, useState } from 'react'
+import { dayText, isSameDay } from './dates.ts'
+import { errorText } from './error-text.ts'
+import { MessageBubble } from './MessageBubble.tsx'
+import { useChatScroll } from './use-chat-scroll.ts'
+
+type Chat = ReturnType<typeof useChat>
+
+interface Props {
+  chat: Chat
+  otherName: string
+}
+
+export function MessageList({ chat, otherName }: Props) {
+  const { messages, hasOlder, loadingOlder, retry, discard } = chat
+  const { list, unseen, follow } = useChatScroll(messages)
+  const [olderProblem, setOlderProblem] = useState<string>()
+  const sentinel = useOlderOnSight(chat, olderProblem === undefined, setOlderProblem)
+  const isEmpty = messages.length === 0 && chat.status === 'live'
+
+  return (
+    <div className="list-frame">
+      <div ref={list} className="list" role="log" aria-live="off" aria-label={`Conversation with ${otherName}`} aria-busy={loadingOlder} tabIndex={0} data-testid="messages">
+        <div ref={sentinel} className="older" data-testid="load-older-sentinel">
+          {olderProblem !== undefined ? (
+            <button type="button" className="quiet" onClick={() => setOlderProblem(undefined)}>
+              {olderProblem} Load older messages
+            </button>
+          ) : loadingOlder ? (
+            'Loading older messages…'
+          ) : !hasOlder && messages.length > 0 ? (
+            `The start of your conversation with ${otherName}`
+          ) : null}
+        </div>
+
+        {isEmpty && <p className="empty">No messages yet. Say hello to {otherName}.</p>}
+
+        {messages.map((message, index) => {
+          const previous = messages[index - 1]
+          const date = new Date(message.createdAt)
+          const isNewDay = previous === undefined || !isSameDay(new Date(previous.createdAt), date)
+          return (
+            <Fragment key={message.id}>
+              {isNewDay && (
+                <h3 className="day">
+                  <span>{dayText(date)}</span>
+                </h3>
+              )}
+              <MessageBubble message={message} otherName={otherName} isFirstOfGroup={isNewDay || previous.sender !== message.sender} onRetry={retry} onDiscard={discard} />
+            </Fragment>
+          )
+        })}
+      </div>
+
+      {unseen > 0 && (
+        <button type="button" className="pill" onClick={follow} data-testid="new-messages">
+          {unseen === 1 ? '1 new message' : `${unseen} new messages`}
+        </button>
+      )}
+      <Announcer chat={chat} otherName={otherName} />
+    </div>
+  )
+}
+
+/** Loads a page of older messages each time the top of the list comes into sight. */
+function useOlderOnSight({ hasOlder, loadingOlder, loadOlder, messages }: Chat, enabled: boolean, onProblem: (text: string) => void) {
+  const sentinel = useRef<HTMLDivElement>(null)
+  useEffect(() => {
+    const top = sentinel.current
+    if (top === null || !enabled || !hasOlder || loadingOlder || messages.length === 0) return
+    // A new observer reports at once: a page that doesn't fill the list is followed by the next one.
+    const observer = new IntersectionObserver(
+      ([entry]) => {
+        if (entry?.isIntersecting !== true) return
+        observer.disconnect()
+        loadOlder().catch((error: unknown) => onProblem(errorText(error)))
+      },
+      { root: top.parentElement, rootMargin: '64px 0px 0px' },
+    )
+    observer.observe(top)
+    return () => observer.disconnect()
+  }, [enabled, hasOlder, loadingOlder, loadOlder, messages.length, onProblem])
+  return sentinel
+}
+
+/** Tells a screen reader of what comes in, and not of the older pages that are put above. */
+function Announcer({ chat, otherName }: Props) {
+  const theirs = chat.messages.findLast(({ sender }) => sender === 'them')
+  const seq = theirs?.seq ?? 0
+  const [firstSeen, setFirstSeen] = useState<number>()
+  if (firstSeen === undefined && chat.status === 'live') setFirstSeen(seq)
+  const isNew = firstSeen !== undefined && seq > firstSeen
+  return (
+    <p className="visually-hidden" aria-live="polite">
+      {isNew ? `${otherName}: ${theirs?.body}` : ''}
+    </p>
+  )
+}

@@ -1,0 +1,25 @@
+import type { ChatErrorCode } from 'chopped-chat'
+
+const TEXTS: Record<ChatErrorCode, string> = {
+  'invalid-options': 'This chat was set up wrongly. Tell whoever runs this page.',
+  'auth-required': 'You are signed out. Sign in again to go on.',
+  'identity-unlinked': 'Your account is not linked to the kitchen yet. Ask an administrator.',
+  'not-a-participant': 'This conversation is not yours to open.',
+  network: 'No connection. It will be tried again.',
+  timeout: 'The kitchen took too long to answer.',
+  server: 'The kitchen made a mistake. Try again in a moment.',
+  'rate-limited': 'Too many messages at once. Wait a moment.',
+  refused: 'This message was refused.',
+  'message-empty': 'There is nothing to send.',
+  'message-too-long': 'This message is too long.',
+  'private-only': 'Live chat is not set up: the channel must be private.',
+  'realtime-disabled': 'Live updates are switched off in this Supabase project.',
+  'setup-missing': 'The chat is not installed in this Supabase project yet.',
+  closed: 'This chat is closed.',
+}
+
+/** What to tell a person about a chat error. */
+export function errorText(error: unknown): string {
+  const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : ''
+  return Object.hasOwn(TEXTS, code) ? TEXTS[code as ChatErrorCode] : 'Something went wrong. Try again.'
+}

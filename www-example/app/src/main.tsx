@@ -1,0 +1,18 @@
+import { StrictMode } from 'react'
+import { createRoot } from 'react-dom/client'
+import { App } from './App.tsx'
+import { signIn } from './backend.ts'
+import { DEMO_PASSWORD, takeAccountFromAddress } from './demo-accounts.ts'
+import './styles/base.css'
+
+const account = takeAccountFromAddress()
+const arrival = account && signIn(account.email, DEMO_PASSWORD)
+
+const root = document.getElementById('root')
+if (root !== null) {
+  createRoot(root).render(
+    <StrictMode>
+      <App arrival={arrival} />
+    </StrictMode>,
+  )
+}

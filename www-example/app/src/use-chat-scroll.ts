@@ -1,0 +1,77 @@
+import type { ChatMessage } from 'chopped-chat'
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react'
+
+/** How far from the end, in pixels, still counts as reading the newest. */
+const NEAR = 48
+
+/**
+ * Keeps a list of messages where its reader wants it: at the end while they read the end or have just sent something,
+ * else on the message they look at, whatever is added above or below. `unseen` counts what came in below their view.
+ */
+export function useChatScroll(messages: readonly ChatMessage[]) {
+  const list = useRef<HTMLDivElement>(null)
+  const following = useRef(true)
+  const anchor = useRef<{ id: string; top: number }>(undefined)
+  const newestId = useRef<string>(undefined)
+  const newestSeq = messages.reduce((newest, { seq }) => Math.max(newest, seq ?? 0), 0)
+  const newestSeqNow = useRef(newestSeq)
+  const [seenSeq, setSeenSeq] = useState(0)
+
+  const toEnd = useCallback((behavior: ScrollBehavior = 'instant') => {
+    const element = list.current
+    if (element === null) return
+    following.current = true
+    element.scrollTo({ top: element.scrollHeight, behavior })
+  }, [])
+
+  // After every commit, before the browser paints it.
+  useLayoutEffect(() => {
+    const element = list.current
+    const newest = messages.at(-1)
+    if (element === null) return
+    newestSeqNow.current = newestSeq
+
+    const hasJustSent = newest?.sender === 'me' && newest.status === 'sending' && newest.id !== newestId.current
+    newestId.current = newest?.id
+    const held = anchor.current && messageElement(element, anchor.current.id)
+    if (following.current || hasJustSent || held === undefined) {
+      toEnd()
+      setSeenSeq(newestSeq)
+    } else if (anchor.current !== undefined) {
+      element.scrollTop += held.offsetTop - anchor.current.top
+    }
+
+    const first = messages[0] && messageElement(element, messages[0].id)
+    anchor.current = messages[0] && first && { id: messages[0].id, top: first.offsetTop }
+  })
+
+  useEffect(() => {
+    const element = list.current
+    if (element === null) return
+    const look = () => {
+      following.current = element.scrollHeight - element.scrollTop - element.clientHeight < NEAR
+      if (following.current) setSeenSeq(newestSeqNow.current)
+    }
+    // The list shrinks when the composer grows or a keyboard opens.
+    const resizes = new ResizeObserver(() => {
+      if (following.current) toEnd()
+    })
+    element.addEventListener('scroll', look, { passive: true })
+    resizes.observe(element)
+    return () => {
+      element.removeEventListener('scroll', look)
+      resizes.disconnect()
+    }
+  }, [toEnd])
+
+  const follow = useCallback(() => {
+    toEnd(matchMedia('(prefers-reduced-motion: reduce)').matches ? 'instant' : 'smooth')
+  }, [toEnd])
+
+  const unseen = messages.reduce((count, { sender, seq }) => (sender === 'them' && (seq ?? 0) > seenSeq ? count + 1 : count), 0)
+  return { list, unseen, follow }
+}
+
+function messageElement(list: HTMLElement, id: string): HTMLElement | undefined {
+  return list.querySelector<HTMLElement>(`[data-id="${CSS.escape(id)}"]`) ?? undefined
+}
