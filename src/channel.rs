@@ -1,0 +1,160 @@
+//! One private topic's life: join, rejoin, leave.
+
+use crate::backoff::{Backoff, Rng};
+use crate::error::Code;
+
+/// A topic as the server sees it.
+#[derive(Debug, Default)]
+pub struct Channel {
+    state: State,
+    backoff: Backoff,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+enum State {
+    #[default]
+    Idle,
+    Joining {
+        join_ref: u32,
+        deadline: u64,
+        generation: u32,
+    },
+    Joined {
+        join_ref: u32,
+        since: u64,
+        generation: u32,
+    },
+}
+
+/// Why a join was refused, or a channel closed.
+#[derive(Debug, PartialEq, Eq, Clone, Copy)]
+pub enum Refusal {
+    /// The token: renew it and join again.
+    Token,
+    /// RLS says no, or the thread does not exist: the server does not tell which.
+    Unauthorized,
+    /// Trying again can't help.
+    Permanent(Code),
+    /// Trying again later helps.
+    Transient(Code),
+}
+
+/// How long a join may take: a cold database connection takes the server up to 15 s, and joins queue behind each other.
+const JOIN_WITHIN: u64 = 30_000;
+/// A channel that was joined this long was a good one.
+const STABLE_AFTER: u64 = 30_000;
+
+/// Reads the reason of a refused join or of a `system` error (realtime `realtime_channel.ex`; protocol of 2026-08).
+/// Only the code before the colon is stable.
+pub fn refusal(reason: &str) -> Refusal {
+    let code = reason.split(':').next().unwrap_or_default();
+    match code {
+        "InvalidJWTToken" | "InvalidJWTExpiration" | "MalformedJWT" | "JwtSignatureError" | "JwtSignerError" => {
+            Refusal::Token
+        }
+        "Unauthorized" => Refusal::Unauthorized,
+        "PrivateOnly" => Refusal::Permanent(Code::PrivateOnly),
+        "TopicNameRequired" => Refusal::Permanent(Code::InvalidOptions),
+        "RealtimeDisabledForTenant" | "TenantNotFound" => Refusal::Permanent(Code::RealtimeDisabled),
+        "ChannelRateLimitReached" | "ConnectionRateLimitReached" | "ClientJoinRateLimitReached" => {
+            Refusal::Transient(Code::RateLimited)
+        }
+        _ if reason.starts_with("Token has expired") || reason.starts_with("Fields `role` and `exp`") => Refusal::Token,
+        _ => Refusal::Transient(Code::Server),
+    }
+}
+
+impl Channel {
+    /// Whether a join may start, or else when to look again (`None`: not by itself).
+    pub fn join_due(&self, now: u64) -> Result<bool, u64> {
+        match self.state {
+            State::Idle if self.backoff.until() > now => Err(self.backoff.until()),
+            State::Idle => Ok(true),
+            State::Joining { deadline, .. } => Err(deadline),
+            State::Joined { .. } => Ok(false),
+        }
+    }
+
+    /// A join was sent with the token of `generation`.
+    pub fn joining(&mut self, now: u64, join_ref: u32, generation: u32) {
+        self.state = State::Joining { join_ref, deadline: now + JOIN_WITHIN, generation };
+    }
+
+    /// The join was accepted; answers the token's generation. `None` if this is not the current join.
+    pub fn joined(&mut self, now: u64, reference: u32) -> Option<u32> {
+        match self.state {
+            State::Joining { join_ref, generation, .. } if join_ref == reference => {
+                self.state = State::Joined { join_ref, since: now, generation };
+                Some(generation)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a join is waiting for its answer.
+    pub fn is_joining(&self) -> bool {
+        matches!(self.state, State::Joining { .. })
+    }
+
+    /// Whether the join that waits has waited too long.
+    pub fn is_late(&self, now: u64) -> bool {
+        matches!(self.state, State::Joining { deadline, .. } if deadline <= now)
+    }
+
+    /// Since when broadcasts can come.
+    pub fn joined_since(&self) -> Option<u64> {
+        match self.state {
+            State::Joined { since, .. } => Some(since),
+            _ => None,
+        }
+    }
+
+    /// The current join's ref.
+    pub fn join_ref(&self) -> Option<u32> {
+        match self.state {
+            State::Idle => None,
+            State::Joining { join_ref, .. } | State::Joined { join_ref, .. } => Some(join_ref),
+        }
+    }
+
+    /// The token's generation that the server has.
+    pub fn generation(&self) -> Option<u32> {
+        match self.state {
+            State::Idle => None,
+            State::Joining { generation, .. } | State::Joined { generation, .. } => Some(generation),
+        }
+    }
+
+    /// If joined with an older token than `generation`: now it has this one; answers the join_ref to push it with.
+    pub fn renew(&mut self, generation: u32) -> Option<u32> {
+        match &mut self.state {
+            State::Joined { join_ref, generation: current, .. } if *current != generation => {
+                *current = generation;
+                Some(*join_ref)
+            }
+            _ => None,
+        }
+    }
+
+    /// Refused, crashed or closed by the server: joins again after a while.
+    pub fn failed(&mut self, now: u64, rng: &mut Rng) {
+        if matches!(self.state, State::Joined { since, .. } if now.saturating_sub(since) >= STABLE_AFTER) {
+            self.backoff.reset();
+        }
+        self.state = State::Idle;
+        self.backoff.fail(now, 0, rng);
+    }
+
+    /// Gone without fault of its own (the socket went, or we leave): joins again as soon as it may. Answers the
+    /// join_ref to leave with, if there is one.
+    pub fn left(&mut self) -> Option<u32> {
+        let join_ref = self.join_ref();
+        self.state = State::Idle;
+        join_ref
+    }
+
+    /// Waits no longer.
+    pub fn wake(&mut self) {
+        self.backoff.hurry();
+    }
+}

@@ -1,0 +1,107 @@
+//! JSON as the host has parsed it.
+//!
+//! The engine reads the few members it needs through [`Json`] and carries the rest unseen: in the browser a value is the
+//! JavaScript object that `JSON.parse` made, natively it is a `serde_json::Value`. Nothing is serialised back and forth.
+
+/// A parsed JSON value, cheap to clone. A getter answers `None` for a value of another type: no shape is trusted.
+#[expect(clippy::len_without_is_empty, reason = "it is asked of values that may be no array")]
+pub trait Json: Clone {
+    /// Parses UTF-8 JSON text; `None` if it is not JSON.
+    fn parse(text: &[u8]) -> Option<Self>;
+    /// The member `key` of an object. A member that is `null` counts as absent.
+    fn get(&self, key: &str) -> Option<Self>;
+    /// The element at `index` of an array.
+    fn at(&self, index: usize) -> Option<Self>;
+    /// The number of elements of an array; `None` if this is not an array.
+    fn len(&self) -> Option<usize>;
+    /// The string.
+    fn as_str(&self) -> Option<String>;
+    /// The number, if it is a whole one from 0 to 2^53 - 1.
+    fn as_u64(&self) -> Option<u64>;
+
+    /// The string member `key`.
+    fn text(&self, key: &str) -> Option<String> {
+        self.get(key)?.as_str()
+    }
+
+    /// The whole-number member `key`.
+    fn number(&self, key: &str) -> Option<u64> {
+        self.get(key)?.as_u64()
+    }
+}
+
+/// The largest whole number that survives a JavaScript number: 2^53 - 1.
+pub const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
+
+/// Appends `text` to `out` as a JSON string, quotes included.
+pub fn push_string(out: &mut String, text: &str) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            c if c < ' ' => {
+                out.push_str("\\u00");
+                out.push(HEX[c as usize >> 4] as char);
+                out.push(HEX[c as usize & 15] as char);
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+}
+
+/// Appends a whole number in decimal. Its own because `core::fmt` costs kilobytes in WebAssembly.
+pub fn push_number(out: &mut String, number: u64) {
+    if number >= 10 {
+        push_number(out, number / 10);
+    }
+    out.push((b'0' + (number % 10) as u8) as char);
+}
+
+/// Native values, for tests and the simulation.
+#[cfg(not(target_arch = "wasm32"))]
+impl Json for serde_json::Value {
+    fn parse(text: &[u8]) -> Option<Self> {
+        serde_json::from_slice(text).ok()
+    }
+    fn get(&self, key: &str) -> Option<Self> {
+        serde_json::Value::get(self, key).filter(|v| !v.is_null()).cloned()
+    }
+    fn at(&self, index: usize) -> Option<Self> {
+        self.as_array()?.get(index).cloned()
+    }
+    fn len(&self) -> Option<usize> {
+        Some(self.as_array()?.len())
+    }
+    fn as_str(&self) -> Option<String> {
+        serde_json::Value::as_str(self).map(str::to_owned)
+    }
+    fn as_u64(&self) -> Option<u64> {
+        serde_json::Value::as_u64(self).filter(|n| *n <= MAX_SAFE_INTEGER)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn strings_survive_the_round_trip(text in any::<String>()) {
+            let mut out = String::new();
+            push_string(&mut out, &text);
+            prop_assert_eq!(serde_json::from_str::<String>(&out).unwrap(), text);
+        }
+
+        #[test]
+        fn numbers_are_decimal(number in any::<u64>()) {
+            let mut out = String::new();
+            push_number(&mut out, number);
+            prop_assert_eq!(out, number.to_string());
+        }
+    }
+}

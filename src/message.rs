@@ -1,0 +1,195 @@
+//! A row of `chat_messages`, and the message that the page sees.
+
+use crate::error::{ChatError, Code};
+use crate::json::Json;
+use std::rc::Rc;
+
+/// The longest body, in Unicode code points; the database holds the same limit.
+pub const MAX_BODY_CHARS: usize = 4000;
+
+/// A message's UUID, made by the sender and the same from the first bubble to the row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageId(pub u128);
+
+impl MessageId {
+    /// Reads the hyphenated form, in either case.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = text.as_bytes();
+        if bytes.len() != 36 {
+            return None;
+        }
+        let mut id = 0u128;
+        for (i, byte) in bytes.iter().enumerate() {
+            if matches!(i, 8 | 13 | 18 | 23) {
+                if *byte != b'-' {
+                    return None;
+                }
+            } else {
+                id = id << 4 | u128::from((*byte as char).to_digit(16)?);
+            }
+        }
+        Some(MessageId(id))
+    }
+
+    /// The canonical form: lower case with hyphens, as PostgreSQL prints it.
+    pub fn text(self) -> String {
+        let mut out = String::with_capacity(36);
+        for i in 0..32 {
+            if matches!(i, 8 | 12 | 16 | 20) {
+                out.push('-');
+            }
+            let digit = (self.0 >> (124 - 4 * i)) as u32 & 15;
+            out.push(char::from_digit(digit, 16).unwrap_or('0'));
+        }
+        out
+    }
+}
+
+/// Who wrote a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// The person whose session this is.
+    Me,
+    /// The other one.
+    Them,
+}
+
+/// How far a message has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// On its way, or waiting for the network.
+    Sending,
+    /// In the database, under this number of its thread.
+    Sent {
+        /// 1, 2, 3, … without holes in a thread.
+        seq: u64,
+    },
+    /// Refused; [`retry`](crate::engine::Input::Retry) or discard it.
+    Error(ChatError),
+}
+
+/// What a message says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content<V> {
+    /// The row as the server gave it: `body` and `created_at` are in it.
+    Row(V),
+    /// Not confirmed yet.
+    Draft {
+        /// The text.
+        body: Rc<str>,
+        /// This device's clock when it was written, in ms since 1970; for display only.
+        written_at: u64,
+    },
+}
+
+/// A message as the page sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message<V> {
+    /// The same from sending to sent.
+    pub id: MessageId,
+    /// Who wrote it.
+    pub sender: Sender,
+    /// How far it has come.
+    pub delivery: Delivery,
+    /// What it says.
+    pub content: Content<V>,
+}
+
+/// A row of `chat_messages` with what the engine needs read out once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row<V> {
+    /// The primary key.
+    pub id: MessageId,
+    /// Its number in the thread, from 1.
+    pub seq: u64,
+    /// Who wrote it.
+    pub sender: Sender,
+    /// The row itself.
+    pub value: V,
+}
+
+impl<V: Json> Row<V> {
+    /// Reads a row of the thread `thread_id`, seen by `my_id`; `None` if it is not one.
+    pub fn read(value: V, thread_id: &str, my_id: &str) -> Option<Self> {
+        if value.text("thread_id")? != thread_id {
+            return None;
+        }
+        value.text("body")?;
+        value.text("created_at")?;
+        Some(Row {
+            id: MessageId::parse(&value.text("id")?)?,
+            seq: value.number("seq").filter(|seq| *seq > 0)?,
+            sender: if value.text("sender_mongo_id")? == my_id { Sender::Me } else { Sender::Them },
+            value,
+        })
+    }
+
+    /// The message that the page sees.
+    pub fn message(&self) -> Message<V> {
+        Message {
+            id: self.id,
+            sender: self.sender,
+            delivery: Delivery::Sent { seq: self.seq },
+            content: Content::Row(self.value.clone()),
+        }
+    }
+}
+
+/// Checks a body before it becomes a bubble. The database decides in the end; this spares the round trip.
+pub fn check_body(body: &str) -> Result<(), Code> {
+    if body.trim_matches(|c: char| c.is_ascii_whitespace() || c == '\x0b').is_empty() {
+        return Err(Code::MessageEmpty);
+    }
+    if body.chars().count() > MAX_BODY_CHARS {
+        return Err(Code::MessageTooLong);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    proptest! {
+        #[test]
+        fn ids_survive_the_round_trip(id in any::<u128>()) {
+            let text = MessageId(id).text();
+            prop_assert_eq!(MessageId::parse(&text), Some(MessageId(id)));
+            prop_assert_eq!(MessageId::parse(&text.to_uppercase()), Some(MessageId(id)));
+        }
+
+        #[test]
+        fn nothing_that_is_no_uuid_parses(text in "\\PC{0,40}") {
+            prop_assume!(!text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-'));
+            prop_assert_eq!(MessageId::parse(&text), None);
+        }
+    }
+
+    #[test]
+    fn a_row_of_another_thread_or_without_a_number_is_no_row() {
+        let row = json!({"id": "00000000-0000-0000-0000-000000000001", "thread_id": "a__b", "seq": 1,
+            "sender_mongo_id": "a", "body": "hi", "created_at": "2026-01-01T00:00:00+00:00"});
+        assert_eq!(Row::read(row.clone(), "a__b", "a").unwrap().sender, Sender::Me);
+        assert_eq!(Row::read(row.clone(), "a__b", "b").unwrap().sender, Sender::Them);
+        assert!(Row::read(row.clone(), "a__c", "a").is_none());
+        for key in ["id", "seq", "sender_mongo_id", "body", "created_at", "thread_id"] {
+            let mut broken = row.clone();
+            broken[key] = json!(null);
+            assert!(Row::read(broken, "a__b", "a").is_none(), "{key}");
+        }
+        for seq in [json!(0), json!(-1), json!(1.5), json!("1"), json!(1u64 << 53)] {
+            let mut broken = row.clone();
+            broken["seq"] = seq;
+            assert!(Row::read(broken, "a__b", "a").is_none());
+        }
+    }
+
+    #[test]
+    fn bodies_are_checked_as_the_database_does() {
+        assert_eq!(check_body(" \n\t\x0b"), Err(Code::MessageEmpty));
+        assert_eq!(check_body(&"é".repeat(4000)), Ok(()));
+        assert_eq!(check_body(&"é".repeat(4001)), Err(Code::MessageTooLong));
+    }
+}

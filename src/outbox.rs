@@ -1,0 +1,103 @@
+//! What is to be sent, first in first out.
+
+use crate::backoff::Backoff;
+use crate::engine::RequestId;
+use crate::error::ChatError;
+use crate::message::{Content, Delivery, Message, MessageId, Sender};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+/// A message that is not confirmed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// Its id for good.
+    pub id: MessageId,
+    /// The text.
+    pub body: Rc<str>,
+    /// The wall clock when it was written, in ms; for display only.
+    pub written_at: u64,
+    /// Why the server refused it, if it did. It waits for `retry` or `discard` then, and lets the others pass.
+    pub error: Option<ChatError>,
+}
+
+impl Draft {
+    /// The bubble.
+    pub fn message<V>(&self) -> Message<V> {
+        Message {
+            id: self.id,
+            sender: Sender::Me,
+            delivery: match &self.error {
+                None => Delivery::Sending,
+                Some(error) => Delivery::Error(error.clone()),
+            },
+            content: Content::Draft { body: self.body.clone(), written_at: self.written_at },
+        }
+    }
+}
+
+/// The unconfirmed messages of a thread, in the order in which they are shown and sent.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    drafts: VecDeque<Draft>,
+    /// The send whose answer is awaited: there is one at most, or the order could not be kept.
+    pub in_flight: Option<(RequestId, MessageId)>,
+    /// How long to wait after a failure that may pass.
+    pub backoff: Backoff,
+}
+
+impl Outbox {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.drafts.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.drafts.is_empty()
+    }
+
+    /// Whether anything is still to be sent.
+    pub fn has_pending(&self) -> bool {
+        self.drafts.iter().any(|draft| draft.error.is_none())
+    }
+
+    /// The index of a message.
+    pub fn position(&self, id: MessageId) -> Option<usize> {
+        self.drafts.iter().position(|draft| draft.id == id)
+    }
+
+    /// The message at an index.
+    pub fn get(&self, index: usize) -> Option<&Draft> {
+        self.drafts.get(index)
+    }
+
+    /// The next to send.
+    pub fn next(&self) -> Option<&Draft> {
+        self.drafts.iter().find(|draft| draft.error.is_none())
+    }
+
+    /// Adds one at the end.
+    pub fn push(&mut self, draft: Draft) {
+        self.drafts.push_back(draft);
+    }
+
+    /// Takes one out. If its answer is awaited, that request is answered too: whoever takes it out aborts it.
+    pub fn remove(&mut self, index: usize) -> Option<(Draft, Option<RequestId>)> {
+        let draft = self.drafts.remove(index)?;
+        let request = match self.in_flight {
+            Some((request, id)) if id == draft.id => {
+                self.in_flight = None;
+                Some(request)
+            }
+            _ => None,
+        };
+        Some((draft, request))
+    }
+
+    /// Marks one as refused.
+    pub fn refuse(&mut self, index: usize, error: ChatError) {
+        if let Some(draft) = self.drafts.get_mut(index) {
+            draft.error = Some(error);
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! PostgREST requests as values, and what their answers mean.
+
+use crate::engine::Answer;
+use crate::error::{ChatError, Code};
+use crate::json::{Json, push_number, push_string};
+use crate::message::MessageId;
+use crate::thread_id::ThreadId;
+
+/// The rows with `after < seq < before`, the newest `limit` of them, newest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Excluded; 0 is before the first.
+    pub after: u64,
+    /// Excluded; `None` is the end.
+    pub before: Option<u64>,
+    /// The most rows.
+    pub limit: u32,
+}
+
+/// The URL that reads a page of a thread: a keyset by seq, so an index range however deep.
+pub fn page_url(supabase_url: &str, thread: &ThreadId, page: Page) -> String {
+    let mut url = String::from(supabase_url);
+    url.push_str("/rest/v1/chat_messages?select=id,thread_id,sender_mongo_id,body,created_at,seq&thread_id=eq.");
+    push_encoded(&mut url, thread.as_str());
+    if page.after > 0 {
+        url.push_str("&seq=gt.");
+        push_number(&mut url, page.after);
+    }
+    if let Some(before) = page.before {
+        url.push_str("&seq=lt.");
+        push_number(&mut url, before);
+    }
+    url.push_str("&order=seq.desc&limit=");
+    push_number(&mut url, page.limit.into());
+    url
+}
+
+/// The URL of the RPC that sends.
+pub fn send_url(supabase_url: &str) -> String {
+    [supabase_url, "/rest/v1/rpc/insert_chat_message"].concat()
+}
+
+/// The arguments of the RPC that sends.
+pub fn send_body(thread: &ThreadId, me: &str, other: &str, id: MessageId, body: &str) -> String {
+    let mut out = String::from("{\"_thread_id\":");
+    push_string(&mut out, thread.as_str());
+    out.push_str(",\"_sender_mongo_id\":");
+    push_string(&mut out, me);
+    out.push_str(",\"_recipient_mongo_id\":");
+    push_string(&mut out, other);
+    out.push_str(",\"_body\":");
+    push_string(&mut out, body);
+    out.push_str(",\"_id\":");
+    push_string(&mut out, &id.text());
+    out.push('}');
+    out
+}
+
+/// The body that asks the backend to ensure a thread.
+pub fn ensure_body(other: &str) -> String {
+    let mut out = String::from("{\"other_mongo_id\":");
+    push_string(&mut out, other);
+    out.push('}');
+    out
+}
+
+fn push_encoded(out: &mut String, text: &str) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
+            out.push(byte as char);
+        } else {
+            out.push('%');
+            out.push(HEX[usize::from(byte >> 4)] as char);
+            out.push(HEX[usize::from(byte & 15)] as char);
+        }
+    }
+}
+
+/// What an answer means.
+#[derive(Debug, PartialEq)]
+pub enum Outcome<V> {
+    /// It worked.
+    Done(V),
+    /// The token was refused: renew it and ask again.
+    Token,
+    /// Ask again later, not before so many ms.
+    Later(ChatError, u64),
+    /// Asking again the same can't help.
+    Refused(ChatError),
+}
+
+/// Reads an answer by PostgREST, or by whatever stands before it (its gateway answers HTML too).
+pub fn outcome<V: Json>(answer: Answer<V>) -> Outcome<V> {
+    let (status, body, retry_after) = match answer {
+        Answer::Unreachable => return Outcome::Later(Code::Network.into(), 0),
+        Answer::Http { status, body, retry_after } => (status, body, retry_after),
+    };
+    let wait = u64::from(retry_after.unwrap_or(0)) * 1_000;
+    if (200..300).contains(&status) {
+        return match body {
+            Some(value) => Outcome::Done(value),
+            None => Outcome::Later(Code::Server.into(), wait),
+        };
+    }
+    let code = body.as_ref().and_then(|b| b.text("code")).unwrap_or_default();
+    let detail = body.as_ref().and_then(|b| b.text("message"));
+    let refused = |code| Outcome::Refused(ChatError::with(code, detail.clone()));
+    match status {
+        401 if code.starts_with("PGRST30") || code.is_empty() => Outcome::Token,
+        404 if matches!(code.as_str(), "PGRST202" | "PGRST205" | "42P01" | "42883") => refused(Code::SetupMissing),
+        408 | 425 => Outcome::Later(ChatError::with(Code::Timeout, detail), wait),
+        429 => Outcome::Later(ChatError::with(Code::RateLimited, detail), wait.max(1_000)),
+        // What the database itself raised is a decision, even where PostgREST files it under 500; what happened to the
+        // database (deadlock 40, resources 53, shutdown or timeout 57, connection 08, its own error XX) passes.
+        500.. if is_sqlstate(&code) && !["08", "40", "53", "55", "57", "58", "XX"].contains(&&code[..2]) => {
+            refused(Code::Refused)
+        }
+        // A body that is not PostgREST's comes from a proxy on the way and says nothing about the message.
+        400..=499 if !code.is_empty() => refused(Code::Refused),
+        _ => Outcome::Later(ChatError::with(Code::Server, detail), wait),
+    }
+}
+
+fn is_sqlstate(code: &str) -> bool {
+    code.len() == 5 && code.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn http(status: u16, body: Value) -> Answer<Value> {
+        Answer::Http { status, body: Some(body), retry_after: None }
+    }
+
+    fn code(outcome: Outcome<Value>) -> &'static str {
+        match outcome {
+            Outcome::Done(_) => "done",
+            Outcome::Token => "token",
+            Outcome::Later(..) => "later",
+            Outcome::Refused(e) => e.code.as_str(),
+        }
+    }
+
+    #[test]
+    fn answers_mean_what_postgrest_documents() {
+        for (answer, expected) in [
+            (http(200, json!([])), "done"),
+            (http(401, json!({"code": "PGRST303", "message": "JWT expired"})), "token"),
+            (http(401, json!({"code": "PGRST301", "message": "wrong key"})), "token"),
+            (http(401, json!({"message": "Invalid API key"})), "token"),
+            (http(403, json!({"code": "42501", "message": "row-level security"})), "refused"),
+            (http(400, json!({"code": "23514", "message": "too long"})), "refused"),
+            (http(409, json!({"code": "23505", "message": "taken"})), "refused"),
+            (http(404, json!({"code": "PGRST202", "message": "no function"})), "setup-missing"),
+            (http(500, json!({"code": "P0002", "message": "no data found"})), "refused"),
+            (http(500, json!({"code": "57014", "message": "timeout"})), "later"),
+            (http(500, json!({"code": "40P01", "message": "deadlock"})), "later"),
+            (http(503, json!({"code": "PGRST001", "message": "database"})), "later"),
+            (http(500, json!({"message": "gateway"})), "later"),
+            (http(403, json!({"error": "proxy"})), "later"),
+            (http(429, json!({})), "later"),
+            (Answer::Http { status: 502, body: None, retry_after: None }, "later"),
+            (Answer::Http { status: 200, body: None, retry_after: None }, "later"),
+            (Answer::Unreachable, "later"),
+        ] {
+            let shown = format!("{answer:?}");
+            assert_eq!(code(outcome(answer)), expected, "{shown}");
+        }
+    }
+
+    #[test]
+    fn retry_after_is_honoured() {
+        let answer = Answer::<Value>::Http { status: 429, body: None, retry_after: Some(7) };
+        assert_eq!(outcome(answer), Outcome::Later(Code::RateLimited.into(), 7_000));
+    }
+
+    #[test]
+    fn any_id_survives_the_url() {
+        let thread = ThreadId::new("a+b&c=d", "é #%").unwrap();
+        let url = page_url("https://x.supabase.co", &thread, Page { after: 3, before: Some(9), limit: 50 });
+        assert_eq!(
+            url,
+            "https://x.supabase.co/rest/v1/chat_messages?select=id,thread_id,sender_mongo_id,body,created_at,seq\
+             &thread_id=eq.a%2Bb%26c%3Dd__%C3%A9%20%23%25&seq=gt.3&seq=lt.9&order=seq.desc&limit=50"
+        );
+    }
+}

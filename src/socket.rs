@@ -1,0 +1,183 @@
+//! One WebSocket's life: connect, heartbeat, reconnect.
+
+use crate::backoff::{Backoff, Rng};
+use crate::engine::SocketId;
+
+/// The page's one WebSocket.
+#[derive(Debug, Default)]
+pub struct Socket {
+    state: State,
+    backoff: Backoff,
+    last_id: u32,
+    last_ref: u32,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    Closed,
+    Connecting {
+        id: SocketId,
+        deadline: u64,
+    },
+    Open {
+        id: SocketId,
+        since: u64,
+        heard_at: u64,
+        /// When the next heartbeat is due.
+        beat_at: u64,
+        /// By when something must be heard.
+        deadline: Option<u64>,
+    },
+}
+
+/// What the socket needs now.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Need {
+    /// To be opened under this name.
+    Open(SocketId),
+    /// A heartbeat.
+    Heartbeat(SocketId),
+    /// It is dead: to be closed.
+    Drop(SocketId),
+    /// Nothing before this time.
+    Wait(u64),
+}
+
+/// Supabase's documentation wants a heartbeat every 25 s at least; the server ends a socket after 60 s of silence.
+const HEARTBEAT_EVERY: u64 = 25_000;
+/// By when a heartbeat must be answered, in ms. Any frame counts.
+const ANSWER_WITHIN: u64 = 15_000;
+/// The same while a join is pending: the server answers nothing else meanwhile, and a refused join takes 5 s, one on a
+/// cold database 15 s and more.
+const ANSWER_WITHIN_JOINING: u64 = 40_000;
+/// The same after the page woke up: a socket that died in its sleep should not cost 15 s.
+const ANSWER_WITHIN_WOKEN: u64 = 4_000;
+/// How long a connection may take to open.
+const CONNECT_WITHIN: u64 = 15_000;
+/// A connection that lasted this long was a good one: the next failure waits shortly again.
+const STABLE_AFTER: u64 = 30_000;
+
+impl Socket {
+    /// What it needs, given that somebody wants it open.
+    pub fn need(&mut self, now: u64, joining: bool) -> Need {
+        match &mut self.state {
+            State::Closed => {
+                if self.backoff.until() > now {
+                    return Need::Wait(self.backoff.until());
+                }
+                self.last_id += 1;
+                let id = SocketId(self.last_id);
+                self.state = State::Connecting { id, deadline: now + CONNECT_WITHIN };
+                Need::Open(id)
+            }
+            State::Connecting { id, deadline } => {
+                if *deadline <= now {
+                    Need::Drop(*id)
+                } else {
+                    Need::Wait(*deadline)
+                }
+            }
+            State::Open { id, beat_at, deadline, .. } => {
+                if let Some(at) = *deadline {
+                    let at = if joining { at + ANSWER_WITHIN_JOINING - ANSWER_WITHIN } else { at };
+                    return if at <= now { Need::Drop(*id) } else { Need::Wait(at) };
+                }
+                if *beat_at > now {
+                    return Need::Wait(*beat_at);
+                }
+                *beat_at = now + HEARTBEAT_EVERY;
+                *deadline = Some(now + ANSWER_WITHIN);
+                Need::Heartbeat(*id)
+            }
+        }
+    }
+
+    /// The socket is open. `false` if it is not the one that we want.
+    pub fn opened(&mut self, now: u64, id: SocketId) -> bool {
+        match self.state {
+            State::Connecting { id: current, .. } if current == id => {
+                self.state =
+                    State::Open { id, since: now, heard_at: now, beat_at: now + HEARTBEAT_EVERY, deadline: None };
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// A frame came in. `false` if it is of a socket that we no longer want.
+    pub fn heard(&mut self, now: u64, id: SocketId) -> bool {
+        match &mut self.state {
+            State::Open { id: current, heard_at, deadline, .. } if *current == id => {
+                *heard_at = now;
+                *deadline = None;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The socket is gone, whoever closed it: every unasked close means another try, code 1000 (the server's idle limit)
+    /// included. `false` if it is not the one that we want.
+    pub fn gone(&mut self, now: u64, id: SocketId, rng: &mut Rng) -> bool {
+        if self.id() != Some(id) {
+            return false;
+        }
+        if matches!(self.state, State::Open { since, .. } if now.saturating_sub(since) >= STABLE_AFTER) {
+            self.backoff.reset();
+        }
+        self.state = State::Closed;
+        self.backoff.fail(now, 0, rng);
+        true
+    }
+
+    /// Nobody wants the socket any longer: the one to close, if there is one.
+    pub fn close(&mut self) -> Option<SocketId> {
+        let id = self.id();
+        self.state = State::Closed;
+        self.backoff.reset();
+        id
+    }
+
+    /// The page woke up or the network came back: tries at once, and asks an open socket whether it lives.
+    pub fn wake(&mut self, now: u64) {
+        self.backoff.hurry();
+        if let State::Open { heard_at, beat_at, deadline, .. } = &mut self.state
+            && now.saturating_sub(*heard_at) > ANSWER_WITHIN_WOKEN
+        {
+            let at = now + ANSWER_WITHIN_WOKEN;
+            match deadline {
+                Some(deadline) => *deadline = at.min(*deadline),
+                None => *beat_at = now,
+            }
+        }
+    }
+
+    /// Its name, from connecting on.
+    pub fn id(&self) -> Option<SocketId> {
+        match self.state {
+            State::Closed => None,
+            State::Connecting { id, .. } | State::Open { id, .. } => Some(id),
+        }
+    }
+
+    /// Its name, if frames can be sent.
+    pub fn open(&self) -> Option<SocketId> {
+        match self.state {
+            State::Open { id, .. } => Some(id),
+            _ => None,
+        }
+    }
+
+    /// Failures in a row.
+    pub fn failures(&self) -> u32 {
+        self.backoff.tries()
+    }
+
+    /// A ref that no push has had. They count up for the engine's whole life, so that a late frame of an earlier socket
+    /// or join can't be mistaken for a current one.
+    pub fn next_ref(&mut self) -> u32 {
+        self.last_ref += 1;
+        self.last_ref
+    }
+}

@@ -1,0 +1,720 @@
+//! One thread's life: ensure, join, read, catch up, send.
+//!
+//! [`Thread::drive`] is level-triggered: it looks at what is wanted and what is there, and starts what is missing. Events
+//! only change what is wanted. So no event can be missed for good, whatever the order in which things fail.
+
+use crate::backoff::Backoff;
+use crate::channel::{Channel, Refusal, refusal};
+use crate::engine::{Answer, Core, Output, Purpose, Request, RequestId, State, Status};
+use crate::error::{ChatError, Code};
+use crate::json::Json;
+use crate::message::{MessageId, Row};
+use crate::outbox::{Draft, Outbox};
+use crate::phoenix::{self, Event, Incoming};
+use crate::rest::{self, Outcome, Page};
+use crate::thread_id::ThreadId;
+use crate::timeline::{Diff, Timeline};
+
+/// A thread that sessions have open, or had open a moment ago.
+#[derive(Debug)]
+pub(crate) struct Thread<V> {
+    pub(crate) id: ThreadId,
+    pub(crate) topic: String,
+    other: String,
+    sessions: u32,
+    closed_at: u64,
+    stopped: Option<ChatError>,
+    /// The last failure since the thread was live.
+    error: Option<ChatError>,
+    was_live: bool,
+    ensure: Ensure,
+    ensure_backoff: Backoff,
+    channel: Channel,
+    timeline: Timeline<V>,
+    outbox: Outbox,
+    /// The first page is there.
+    loaded: bool,
+    /// A read that started before the thread was known to exist found nothing.
+    early_and_empty: bool,
+    opening: bool,
+    /// What is new is to be read.
+    catch_up: Option<Cause>,
+    reading: Option<RequestId>,
+    older_asked: bool,
+    reading_older: Option<RequestId>,
+    read_backoff: Backoff,
+    poll_at: u64,
+    poll_every: u64,
+    /// The highest number that a broadcast brought.
+    heard: u64,
+    suspect: Option<Suspect>,
+    rejoined_at: Option<u64>,
+    shown: Option<State>,
+}
+
+/// Whether the thread exists, so that a join can be accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ensure {
+    Unknown,
+    Asking(RequestId),
+    /// `fresh`: asked since the thread was opened, not only remembered.
+    Known {
+        fresh: bool,
+    },
+}
+
+/// Why what is new is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// Something said that there may be news.
+    News,
+    /// A look whether the broadcasts still come: what it finds they should have brought.
+    Watch,
+}
+
+/// What a read was for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Read {
+    Newest {
+        cause: Cause,
+        /// Started before the thread was known to exist: RLS may have hidden everything.
+        early: bool,
+    },
+    Hole,
+    Older,
+}
+
+/// A message that is in the table, whose broadcast is awaited: if it does not come, no broadcast does any more, and no
+/// frame tells (the server's replication died).
+#[derive(Debug, Clone, Copy)]
+struct Suspect {
+    seq: u64,
+    deadline: u64,
+}
+
+/// How long a closed thread is kept: opening it again shows its last page at once.
+pub(crate) const LINGER: u64 = 30_000;
+/// How late a broadcast may be before the channel counts as dead.
+const ECHO_WITHIN: u64 = 5_000;
+/// A channel is rejoined on suspicion at most this often.
+const REJOIN_EVERY: u64 = 60_000;
+/// How often a quiet thread is polled: from, to, and while no broadcast can come.
+const POLL_FIRST: u64 = 20_000;
+const POLL_LAST: u64 = 45_000;
+const POLL_UNJOINED: u64 = 10_000;
+/// How long the endpoints may take.
+const ANSWER_WITHIN: u64 = 20_000;
+
+impl<V: Json> Thread<V> {
+    pub(crate) fn new(id: ThreadId, other: String, page_size: u32, known: bool) -> Self {
+        Thread {
+            topic: id.topic(),
+            id,
+            other,
+            sessions: 0,
+            closed_at: 0,
+            stopped: None,
+            error: None,
+            was_live: false,
+            ensure: if known { Ensure::Known { fresh: false } } else { Ensure::Unknown },
+            ensure_backoff: Backoff::default(),
+            channel: Channel::default(),
+            timeline: Timeline::new(page_size),
+            outbox: Outbox::default(),
+            loaded: false,
+            early_and_empty: false,
+            opening: false,
+            catch_up: None,
+            reading: None,
+            older_asked: false,
+            reading_older: None,
+            read_backoff: Backoff::default(),
+            poll_at: 0,
+            poll_every: POLL_FIRST,
+            heard: 0,
+            suspect: None,
+            rejoined_at: None,
+            shown: None,
+        }
+    }
+
+    // What the page asks for.
+
+    pub(crate) fn open(&mut self) {
+        self.sessions += 1;
+        self.opening = true;
+        if self.sessions == 1 {
+            self.catch_up = Some(Cause::News);
+        }
+        if self.stopped.take().is_some() {
+            self.ensure = Ensure::Unknown;
+            self.catch_up = Some(Cause::News);
+        }
+    }
+
+    pub(crate) fn close(&mut self, core: &mut Core<V>) {
+        self.sessions = self.sessions.saturating_sub(1);
+        if self.sessions > 0 {
+            return;
+        }
+        self.closed_at = core.now.mono;
+        self.leave(core);
+        self.abort_reads(core);
+        self.settle_older(core, Err(Code::Closed.into()));
+        if core::mem::take(&mut self.opening) {
+            core.emit(Output::Opened(self.id.clone(), Err(Code::Closed.into())));
+        }
+        self.catch_up = None;
+        self.was_live = false;
+        self.error = None;
+        let diffs = self.timeline.trim();
+        self.emit(core, diffs);
+    }
+
+    pub(crate) fn send(&mut self, core: &mut Core<V>, id: MessageId, body: String) {
+        let draft = Draft { id, body: body.into(), written_at: core.now.wall, error: self.stopped.clone() };
+        let at = self.timeline.len() + self.outbox.len();
+        let diff = Diff::Insert { at, messages: vec![draft.message()] };
+        self.outbox.push(draft);
+        self.emit(core, vec![diff]);
+    }
+
+    pub(crate) fn retry(&mut self, core: &mut Core<V>, id: MessageId) {
+        let Some(index) = self.outbox.position(id) else { return };
+        if self.outbox.get(index).is_none_or(|draft| draft.error.is_none()) {
+            return;
+        }
+        // To the end, where a new message would be: what was sent since stays before it.
+        if let Some((draft, _)) = self.outbox.remove(index) {
+            let at = self.timeline.len() + index;
+            self.emit(core, vec![Diff::Remove { at, count: 1 }]);
+            let at = self.timeline.len() + self.outbox.len();
+            let draft = Draft { error: self.stopped.clone(), ..draft };
+            let diff = Diff::Insert { at, messages: vec![draft.message()] };
+            self.outbox.push(draft);
+            self.emit(core, vec![diff]);
+        }
+    }
+
+    pub(crate) fn discard(&mut self, core: &mut Core<V>, id: MessageId) {
+        let Some(index) = self.outbox.position(id) else { return };
+        if let Some((_, request)) = self.outbox.remove(index) {
+            if let Some(request) = request {
+                core.abort(request);
+            }
+            let at = self.timeline.len() + index;
+            self.emit(core, vec![Diff::Remove { at, count: 1 }]);
+        }
+    }
+
+    pub(crate) fn load_older(&mut self) {
+        self.older_asked = true;
+    }
+
+    /// The page woke up, or the network came back.
+    pub(crate) fn wake(&mut self) {
+        self.channel.wake();
+        self.ensure_backoff.hurry();
+        self.read_backoff.hurry();
+        self.outbox.backoff.hurry();
+        if self.loaded && self.catch_up.is_none() {
+            self.catch_up = Some(Cause::Watch);
+        }
+    }
+
+    // What the server says.
+
+    pub(crate) fn heard(&mut self, core: &mut Core<V>, incoming: Incoming<V>) {
+        if incoming.join_ref.is_some() && incoming.join_ref != self.channel.join_ref() {
+            return;
+        }
+        let now = core.now.mono;
+        match incoming.event {
+            Event::Reply { reference, result: Ok(()) } => {
+                if let Some(generation) = self.channel.joined(now, reference) {
+                    core.token.accepted(generation);
+                    self.catch_up = Some(Cause::News);
+                    self.suspect = None;
+                    self.poll_every = POLL_FIRST;
+                }
+            }
+            Event::Reply { reference, result: Err(reason) } => {
+                if self.channel.is_joining() && self.channel.join_ref() == Some(reference) {
+                    self.join_refused(core, reason);
+                }
+            }
+            Event::System { ok: true, message } => {
+                if message.starts_with("Replication connection established") {
+                    self.catch_up = Some(Cause::News);
+                }
+            }
+            // The channel's end follows in a frame of its own.
+            Event::System { ok: false, message } => {
+                if let (Refusal::Token, Some(generation)) = (refusal(&message), self.channel.generation()) {
+                    core.token.refused(core.now, generation, &mut core.rng);
+                } else {
+                    self.error = Some(ChatError::with(Code::Server, Some(message)));
+                }
+            }
+            Event::Close | Event::Error => {
+                if incoming.join_ref.is_some() {
+                    self.channel.failed(now, &mut core.rng);
+                }
+            }
+            Event::Broadcast { event, payload, from_database } if event == "INSERT" => {
+                let row = payload.get("record").and_then(|record| self.row(core, record));
+                match row.filter(|_| from_database) {
+                    Some(row) => {
+                        self.heard = self.heard.max(row.seq);
+                        if self.suspect.is_some_and(|suspect| suspect.seq <= self.heard) {
+                            self.suspect = None;
+                        }
+                        self.confirm(core, row);
+                    }
+                    // Not certainly the database's word: a reason to ask it, no more.
+                    None => self.catch_up = Some(Cause::News),
+                }
+            }
+            Event::Broadcast { .. } | Event::Other => {}
+        }
+    }
+
+    fn join_refused(&mut self, core: &mut Core<V>, reason: String) {
+        let generation = self.channel.generation();
+        match refusal(&reason) {
+            Refusal::Token => {
+                self.channel.left();
+                if let Some(generation) = generation {
+                    core.token.refused(core.now, generation, &mut core.rng);
+                }
+            }
+            Refusal::Unauthorized if self.ensure == (Ensure::Known { fresh: false }) => {
+                self.channel.left();
+                self.ensure = Ensure::Unknown;
+            }
+            Refusal::Unauthorized => self.stop(core, ChatError::with(Code::NotAParticipant, Some(reason))),
+            Refusal::Permanent(code) => self.stop(core, ChatError::with(code, Some(reason))),
+            Refusal::Transient(code) => {
+                self.error = Some(ChatError::with(code, Some(reason)));
+                self.channel.failed(core.now.mono, &mut core.rng);
+            }
+        }
+    }
+
+    /// The socket is gone, and every join with it.
+    pub(crate) fn socket_gone(&mut self) {
+        self.channel.left();
+        self.suspect = None;
+        self.error.get_or_insert(Code::Network.into());
+    }
+
+    pub(crate) fn ensured(&mut self, core: &mut Core<V>, answer: Answer<V>) {
+        self.ensure = Ensure::Unknown;
+        let (status, body, retry_after) = match answer {
+            Answer::Http { status, body, retry_after } => (status, body, retry_after),
+            Answer::Unreachable => (0, None, None),
+        };
+        let code = body.as_ref().and_then(|b| b.text("code")).unwrap_or_default();
+        let detail = body.as_ref().and_then(|b| b.text("message"));
+        let later = match status {
+            200..=299 => {
+                self.ensure = Ensure::Known { fresh: true };
+                self.ensure_backoff.reset();
+                core.known.insert(self.id.clone());
+                return;
+            }
+            401 => return core.token.stop(ChatError::with(Code::AuthRequired, detail)),
+            403 if code == "identity-unlinked" => {
+                return core.token.stop(ChatError::with(Code::IdentityUnlinked, detail));
+            }
+            400 | 422 => return self.stop(core, ChatError::with(Code::InvalidOptions, detail)),
+            404 if code.is_empty() => return self.stop(core, ChatError::with(Code::SetupMissing, detail)),
+            403 | 404 => return self.stop(core, ChatError::with(Code::NotAParticipant, detail)),
+            0 => Code::Network,
+            429 => Code::RateLimited,
+            _ => Code::Server,
+        };
+        self.error = Some(ChatError::with(later, detail));
+        let at_least = u64::from(retry_after.unwrap_or(0)) * 1_000;
+        self.ensure_backoff.fail(core.now.mono, at_least, &mut core.rng);
+    }
+
+    pub(crate) fn read(&mut self, core: &mut Core<V>, read: Read, page: Page, generation: u32, answer: Answer<V>) {
+        match read {
+            Read::Older => self.reading_older = None,
+            Read::Newest { .. } | Read::Hole => self.reading = None,
+        }
+        let error = match rest::outcome(answer) {
+            Outcome::Done(value) => {
+                core.token.accepted(generation);
+                self.read_backoff.reset();
+                self.page_came(core, read, page, value);
+                return;
+            }
+            Outcome::Token => {
+                core.token.refused(core.now, generation, &mut core.rng);
+                None
+            }
+            Outcome::Later(error, at_least) => {
+                self.read_backoff.fail(core.now.mono, at_least, &mut core.rng);
+                Some(error)
+            }
+            // A read is never refused to a participant: RLS hides rows, it does not raise.
+            Outcome::Refused(error) => {
+                return self.stop(core, ChatError::with(Code::SetupMissing, error.detail));
+            }
+        };
+        if let (Read::Newest { cause, .. }, None) = (read, self.catch_up) {
+            self.catch_up = Some(cause);
+        }
+        if let Some(error) = error {
+            if read == Read::Older {
+                self.settle_older(core, Err(error.clone()));
+            }
+            self.error = Some(error);
+        }
+    }
+
+    fn page_came(&mut self, core: &mut Core<V>, read: Read, page: Page, value: V) {
+        let rows = (0..value.len().unwrap_or(0)).filter_map(|i| self.row(core, value.at(i)?)).collect::<Vec<_>>();
+        let newest = self.timeline.newest();
+        let top = rows.first().map_or(0, |row| row.seq);
+        for row in &rows {
+            self.take_draft(core, row.id);
+        }
+        let nothing = rows.is_empty();
+        let diffs = self.timeline.read(page, rows);
+        self.emit(core, diffs);
+        let now = core.now.mono;
+        match read {
+            Read::Newest { early: true, .. } if nothing && !self.loaded => {
+                self.early_and_empty = true;
+                self.catch_up = Some(Cause::News);
+            }
+            Read::Newest { cause, .. } => {
+                self.loaded = true;
+                self.poll_every = (self.poll_every * 3 / 2).min(POLL_LAST);
+                if top > newest {
+                    self.poll_every = POLL_FIRST;
+                    if cause == Cause::Watch {
+                        self.expect_broadcast(now, top);
+                    }
+                }
+                self.poll_at = now + self.poll_every;
+            }
+            Read::Older => self.settle_older(core, Ok(())),
+            Read::Hole => {}
+        }
+    }
+
+    pub(crate) fn sent(&mut self, core: &mut Core<V>, id: MessageId, generation: u32, answer: Answer<V>) {
+        self.outbox.in_flight = None;
+        let Some(index) = self.outbox.position(id) else { return };
+        let error = match rest::outcome(answer) {
+            Outcome::Done(value) => {
+                core.token.accepted(generation);
+                self.outbox.backoff.reset();
+                match self.row(core, value) {
+                    Some(row) => {
+                        if self.channel.joined_since().is_some() {
+                            self.expect_broadcast(core.now.mono, row.seq);
+                        }
+                        return self.confirm(core, row);
+                    }
+                    None => {
+                        let said = "insert_chat_message did not answer with a row that has a seq";
+                        ChatError::with(Code::SetupMissing, Some(said.into()))
+                    }
+                }
+            }
+            Outcome::Token => return core.token.refused(core.now, generation, &mut core.rng),
+            Outcome::Later(error, at_least) => {
+                self.error = Some(error);
+                return self.outbox.backoff.fail(core.now.mono, at_least, &mut core.rng);
+            }
+            Outcome::Refused(error) => {
+                self.outbox.backoff.reset();
+                error
+            }
+        };
+        self.refuse(core, index, error);
+    }
+
+    // What is to be done.
+
+    /// Whether anything of it needs the token or the network.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.stopped.is_none() && (self.sessions > 0 || self.outbox.has_pending())
+    }
+
+    /// When it can be forgotten; `None` while it is in use.
+    pub(crate) fn forget_at(&self) -> Option<u64> {
+        (self.sessions == 0 && !self.is_busy()).then_some(self.closed_at + LINGER)
+    }
+
+    pub(crate) fn is_joining(&self) -> bool {
+        self.channel.is_joining()
+    }
+
+    pub(crate) fn drive(&mut self, core: &mut Core<V>) {
+        if !self.is_busy() || core.token.stopped().is_some() {
+            return;
+        }
+        let now = core.now.mono;
+        if self.ensure == Ensure::Unknown && core.due(self.ensure_backoff.until()) {
+            let request = Request::EnsureThread { body: rest::ensure_body(&self.other) };
+            self.ensure = Ensure::Asking(core.request(Purpose::Ensure(self.id.clone()), request, ANSWER_WITHIN));
+        }
+        if self.sessions > 0 && self.suspect.is_some_and(|suspect| core.due(suspect.deadline)) {
+            self.suspect = None;
+            self.catch_up = Some(Cause::News);
+            if self.rejoined_at.is_none_or(|at| now >= at + REJOIN_EVERY) {
+                self.rejoined_at = Some(now);
+                self.leave(core);
+            }
+        }
+        let Some((token, generation)) = core.token.usable(core.now).map(|(token, g)| (token.to_owned(), g)) else {
+            return;
+        };
+        self.drive_send(core, &token, generation);
+        if self.sessions > 0 {
+            self.drive_reads(core, &token, generation);
+            self.drive_channel(core, &token, generation);
+        }
+    }
+
+    fn drive_send(&mut self, core: &mut Core<V>, token: &str, generation: u32) {
+        if self.outbox.in_flight.is_some() || !self.is_known() {
+            return;
+        }
+        let Some(draft) = self.outbox.next() else { return };
+        if !core.due(self.outbox.backoff.until()) {
+            return;
+        }
+        let id = draft.id;
+        let request = Request::Rest {
+            url: rest::send_url(&core.config.supabase_url),
+            token: token.into(),
+            body: Some(rest::send_body(&self.id, &core.config.my_id, &self.other, id, &draft.body)),
+        };
+        let request = core.request(Purpose::Send(self.id.clone(), id, generation), request, ANSWER_WITHIN);
+        self.outbox.in_flight = Some((request, id));
+    }
+
+    fn drive_reads(&mut self, core: &mut Core<V>, token: &str, generation: u32) {
+        let joined = self.channel.joined_since().is_some();
+        if self.loaded && self.catch_up.is_none() && self.reading.is_none() && core.visible {
+            let at = if joined { self.poll_at } else { self.poll_at.min(core.now.mono + POLL_UNJOINED) };
+            self.poll_at = at;
+            if core.due(at) {
+                self.catch_up = Some(Cause::Watch);
+            }
+        }
+        if !core.due(self.read_backoff.until()) {
+            return;
+        }
+        if self.reading.is_none() {
+            match self.catch_up {
+                // Hidden by RLS, perhaps: to be asked again once the thread is known to exist.
+                Some(_) if self.early_and_empty && !self.is_known() => {}
+                Some(cause) => {
+                    self.catch_up = None;
+                    let read = Read::Newest { cause, early: !self.is_known() };
+                    self.reading = Some(self.start_read(core, read, self.timeline.newest_page(), token, generation));
+                }
+                None => {
+                    if let Some(page) = self.timeline.hole_page() {
+                        self.reading = Some(self.start_read(core, Read::Hole, page, token, generation));
+                    }
+                }
+            }
+        }
+        if self.loaded && self.reading_older.is_none() && (self.older_asked || self.timeline.is_unfilled()) {
+            match self.timeline.older_page() {
+                Some(page) => {
+                    self.reading_older = Some(self.start_read(core, Read::Older, page, token, generation));
+                }
+                None => self.settle_older(core, Ok(())),
+            }
+        }
+    }
+
+    fn start_read(&self, core: &mut Core<V>, read: Read, page: Page, token: &str, generation: u32) -> RequestId {
+        let request = Request::Rest {
+            url: rest::page_url(&core.config.supabase_url, &self.id, page),
+            token: token.into(),
+            body: None,
+        };
+        core.request(Purpose::Read(self.id.clone(), read, page, generation), request, ANSWER_WITHIN)
+    }
+
+    fn drive_channel(&mut self, core: &mut Core<V>, token: &str, generation: u32) {
+        let Some(socket) = core.socket.open() else { return };
+        let now = core.now.mono;
+        if self.channel.is_late(now) {
+            self.error = Some(Code::Timeout.into());
+            self.leave(core);
+            self.channel.failed(now, &mut core.rng);
+        }
+        if let Some(join_ref) = self.channel.renew(generation) {
+            let frame = phoenix::access_token(join_ref, core.socket.next_ref(), &self.topic, token);
+            core.emit(Output::SendFrame(socket, frame));
+        }
+        match self.channel.join_due(now) {
+            // One join at a time: a refused one stalls the whole socket for 5 s.
+            Ok(true) if self.is_known() && !core.joining => {
+                let join_ref = core.socket.next_ref();
+                self.channel.joining(now, join_ref, generation);
+                core.joining = true;
+                core.emit(Output::SendFrame(socket, phoenix::join(join_ref, &self.topic, token)));
+                if let Err(deadline) = self.channel.join_due(now) {
+                    core.wake_at(deadline);
+                }
+            }
+            Ok(_) => {}
+            Err(at) => core.wake_at(at),
+        }
+    }
+
+    /// Emits what the page sees, where it changed.
+    pub(crate) fn show(&mut self, core: &mut Core<V>) {
+        let live = self.loaded && self.channel.joined_since().is_some();
+        if live && core.online {
+            self.was_live = true;
+            self.error = None;
+        }
+        let stopped = self.stopped.clone().or_else(|| core.token.stopped().cloned());
+        let status = if self.sessions == 0 || self.stopped.is_some() {
+            Status::Closed
+        } else if core.token.stopped().is_some() {
+            Status::AuthRequired
+        } else if !core.online {
+            Status::Offline
+        } else if live {
+            Status::Live
+        } else if self.was_live {
+            Status::Reconnecting
+        } else {
+            Status::Connecting
+        };
+        let opened = match &stopped {
+            Some(error) => Some(Err(error.clone())),
+            None if self.loaded => Some(Ok(())),
+            None => None,
+        };
+        if let (true, Some(opened)) = (self.opening, opened) {
+            self.opening = false;
+            core.emit(Output::Opened(self.id.clone(), opened));
+        }
+        if let Some(error) = &stopped {
+            self.settle_older(core, Err(error.clone()));
+        }
+        let state = State {
+            status,
+            has_older: self.timeline.has_older(),
+            loading_older: self.older_asked && self.reading_older.is_some(),
+            error: stopped.or_else(|| self.error.clone()).or_else(|| core.token.error().cloned()),
+        };
+        if self.shown.as_ref() != Some(&state) {
+            self.shown = Some(state.clone());
+            core.emit(Output::State(self.id.clone(), state));
+        }
+    }
+
+    // Its parts.
+
+    fn is_known(&self) -> bool {
+        matches!(self.ensure, Ensure::Known { .. })
+    }
+
+    fn row(&self, core: &Core<V>, value: V) -> Option<Row<V>> {
+        Row::read(value, self.id.as_str(), &core.config.my_id)
+    }
+
+    fn emit(&self, core: &mut Core<V>, diffs: Vec<Diff<V>>) {
+        for diff in diffs {
+            core.emit(Output::Messages(self.id.clone(), diff));
+        }
+    }
+
+    /// A row came alone: it takes the place of its draft, if it has one.
+    fn confirm(&mut self, core: &mut Core<V>, row: Row<V>) {
+        let end = self.timeline.len();
+        let first_draft = self.outbox.get(0).is_some_and(|draft| draft.id == row.id);
+        let appended = !self.timeline.covers(row.seq) && row.seq > self.timeline.newest();
+        if first_draft && appended && self.timeline.is_contiguous_with(row.seq) {
+            // The usual case: the bubble stays where it is.
+            let message = row.message();
+            if let Some((_, Some(request))) = self.outbox.remove(0) {
+                core.abort(request);
+            }
+            self.timeline.arrived(row);
+            self.emit(core, vec![Diff::Update { at: end, message }]);
+            return;
+        }
+        self.take_draft(core, row.id);
+        let diffs = self.timeline.arrived(row);
+        self.emit(core, diffs);
+    }
+
+    /// Takes the draft of a confirmed message off the screen; its row comes in the same batch.
+    fn take_draft(&mut self, core: &mut Core<V>, id: MessageId) {
+        let Some(index) = self.outbox.position(id) else { return };
+        if let Some((_, request)) = self.outbox.remove(index) {
+            if let Some(request) = request {
+                core.abort(request);
+            }
+            let at = self.timeline.len() + index;
+            self.emit(core, vec![Diff::Remove { at, count: 1 }]);
+        }
+    }
+
+    fn refuse(&mut self, core: &mut Core<V>, index: usize, error: ChatError) {
+        self.outbox.refuse(index, error);
+        if let Some(draft) = self.outbox.get(index) {
+            let diff = Diff::Update { at: self.timeline.len() + index, message: draft.message() };
+            self.emit(core, vec![diff]);
+        }
+    }
+
+    fn expect_broadcast(&mut self, now: u64, seq: u64) {
+        if self.heard < seq && self.suspect.is_none() {
+            self.suspect = Some(Suspect { seq, deadline: now + ECHO_WITHIN });
+        }
+    }
+
+    /// For good, until a session opens the thread again. What waits to be sent is marked with the reason.
+    fn stop(&mut self, core: &mut Core<V>, error: ChatError) {
+        self.leave(core);
+        self.abort_reads(core);
+        if let Some((request, _)) = self.outbox.in_flight.take() {
+            core.abort(request);
+        }
+        for index in 0..self.outbox.len() {
+            if self.outbox.get(index).is_some_and(|draft| draft.error.is_none()) {
+                self.refuse(core, index, error.clone());
+            }
+        }
+        self.stopped = Some(error);
+    }
+
+    fn leave(&mut self, core: &mut Core<V>) {
+        self.suspect = None;
+        if let (Some(join_ref), Some(socket)) = (self.channel.left(), core.socket.open()) {
+            let frame = phoenix::leave(join_ref, core.socket.next_ref(), &self.topic);
+            core.emit(Output::SendFrame(socket, frame));
+        }
+    }
+
+    fn abort_reads(&mut self, core: &mut Core<V>) {
+        for request in [self.reading.take(), self.reading_older.take()].into_iter().flatten() {
+            core.abort(request);
+        }
+    }
+
+    fn settle_older(&mut self, core: &mut Core<V>, result: Result<(), ChatError>) {
+        if core::mem::take(&mut self.older_asked) {
+            core.emit(Output::OlderLoaded(self.id.clone(), result));
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Two Mongo ids, one thread.
+
+use crate::error::{ChatError, Code};
+use std::rc::Rc;
+
+/// The longest Mongo id, in UTF-8 bytes: two of them, `__` and `chat:` fit the 246 bytes that a Realtime topic may have
+/// (Realtime's vsn 2.0.0 serializer: 255 with the `realtime:` prefix).
+pub const MAX_MONGO_ID_BYTES: usize = 119;
+
+/// A thread's id: the two Mongo ids, smaller first by bytes, joined by `__`. The same for both people.
+///
+/// The order is that of UTF-8 bytes, PostgreSQL's collation `"C"`, so that the database agrees on any id.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ThreadId(Rc<str>);
+
+impl ThreadId {
+    /// The thread of two different people.
+    pub fn new(a: &str, b: &str) -> Result<Self, ChatError> {
+        if !is_mongo_id(a) || !is_mongo_id(b) || a == b {
+            return Err(ChatError::with(
+                Code::InvalidOptions,
+                Some("a thread needs two different Mongo ids of 1 to 119 bytes, without \"__\", control characters or \"_\" at an end".into()),
+            ));
+        }
+        let (low, high) = if a < b { (a, b) } else { (b, a) };
+        Ok(ThreadId([low, "__", high].concat().into()))
+    }
+
+    /// The id as the database has it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The private Realtime topic as Phoenix has it: `realtime:chat:<thread_id>`.
+    pub fn topic(&self) -> String {
+        ["realtime:chat:", &self.0].concat()
+    }
+}
+
+/// Whether `id` can stand in a thread id: split in one way only, and short enough for a topic.
+pub fn is_mongo_id(id: &str) -> bool {
+    (1..=MAX_MONGO_ID_BYTES).contains(&id.len())
+        && !id.contains("__")
+        && !id.starts_with('_')
+        && !id.ends_with('_')
+        && !id.chars().any(char::is_control)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn ids_that_could_be_split_in_two_ways_are_refused() {
+        for (a, b) in [("a__b", "c"), ("_a", "b"), ("a_", "b"), ("", "b"), ("a", "a"), ("a\n", "b")] {
+            assert!(ThreadId::new(a, b).is_err(), "{a:?} {b:?}");
+        }
+        assert!(ThreadId::new(&"x".repeat(120), "b").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn both_people_get_the_same_id_and_it_splits_in_one_way(a in "\\PC{1,20}", b in "\\PC{1,20}") {
+            prop_assume!(is_mongo_id(&a) && is_mongo_id(&b) && a != b);
+            let id = ThreadId::new(&a, &b).unwrap();
+            prop_assert_eq!(&id, &ThreadId::new(&b, &a).unwrap());
+            let parts: Vec<_> = id.as_str().split("__").collect();
+            prop_assert_eq!(parts.len(), 2);
+            prop_assert!(parts[0].as_bytes() < parts[1].as_bytes());
+            prop_assert!(id.topic().len() <= 255);
+        }
+    }
+}

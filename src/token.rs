@@ -1,0 +1,165 @@
+//! When a token is good, when to renew it, when to stop asking.
+//!
+//! Expiry is counted from the moment the token arrived, by the `expires_in` of the server: the device's clock may be a
+//! year off. Only its *pace* is used, and only as a hint: where the wall clock ran further than the monotonic one (the
+//! device slept), the token is renewed early.
+
+use crate::backoff::{Backoff, Rng};
+use crate::engine::{Answer, Now, RequestId};
+use crate::error::{ChatError, Code};
+use crate::json::Json;
+
+/// The access token of the signed-in person, one for all threads.
+#[derive(Debug, Default)]
+pub struct Token {
+    held: Option<Held>,
+    /// Counts the tokens that came, from 1: names the one that a request or a join was made with.
+    generation: u32,
+    /// The fetch in flight: there is one at most.
+    request: Option<RequestId>,
+    /// Refusals in a row by PostgREST or Realtime of tokens that had just been fetched.
+    refusals: u32,
+    backoff: Backoff,
+    stopped: Option<ChatError>,
+    error: Option<ChatError>,
+}
+
+#[derive(Debug)]
+struct Held {
+    text: String,
+    arrived: Now,
+    life: u64,
+}
+
+/// After as many fresh tokens refused in a row, the person counts as signed out.
+const MAX_REFUSALS: u32 = 3;
+/// Renewal starts this long before the end, in ms, or at two thirds of a short life.
+const RENEW_AHEAD: u64 = 90_000;
+/// A join or a request needs this much life left, in ms, or a sixth of a short one: Realtime allows no leeway.
+const MIN_LEFT: u64 = 30_000;
+
+impl Held {
+    /// The older of the two clocks' ages: a jump of the wall clock can end a token early, never prolong it.
+    fn left(&self, now: Now) -> u64 {
+        let mono = now.mono.saturating_sub(self.arrived.mono);
+        let wall = now.wall.saturating_sub(self.arrived.wall);
+        self.life.saturating_sub(mono.max(wall))
+    }
+}
+
+impl Token {
+    /// The token and its generation, if it has enough life left to be used.
+    pub fn usable(&self, now: Now) -> Option<(&str, u32)> {
+        let held = self.held.as_ref()?;
+        let enough = held.left(now) > MIN_LEFT.min(held.life / 6);
+        enough.then_some((held.text.as_str(), self.generation))
+    }
+
+    /// Whether a fetch is due, or else when to look again.
+    pub fn fetch_due(&self, now: Now) -> Result<bool, u64> {
+        if self.request.is_some() || self.stopped.is_some() {
+            return Ok(false);
+        }
+        if let Some(held) = &self.held {
+            let ahead = RENEW_AHEAD.min(held.life / 3);
+            let left = held.left(now);
+            if left > ahead {
+                return Err(now.mono + (left - ahead));
+            }
+        }
+        if self.backoff.until() > now.mono { Err(self.backoff.until()) } else { Ok(true) }
+    }
+
+    /// A fetch has started.
+    pub fn fetching(&mut self, request: RequestId) {
+        self.request = Some(request);
+    }
+
+    /// A fetch has ended. `refused` is the code with which the endpoint refuses for good, if it does.
+    pub fn fetched<V: Json>(&mut self, now: Now, answer: &Answer<V>, rng: &mut Rng) {
+        self.request = None;
+        let (error, at_least) = match answer {
+            Answer::Http { status: 200..=299, body: Some(body), .. } => {
+                let text = body.text("access_token").filter(|t| !t.is_empty());
+                let life = body.number("expires_in").filter(|s| *s > 0);
+                if let (Some(text), Some(life)) = (text, life) {
+                    let life = life.saturating_mul(1_000);
+                    self.held = Some(Held { text, arrived: now, life });
+                    self.generation += 1;
+                    self.error = None;
+                    if self.refusals == 0 {
+                        self.backoff.reset();
+                    }
+                    return;
+                }
+                let said = "the token endpoint's answer lacks access_token or expires_in";
+                (ChatError::with(Code::Server, Some(said.into())), 0)
+            }
+            Answer::Http { status: 401 | 403, body, .. } => {
+                let code = match body.as_ref().and_then(|b| b.text("code")).as_deref() {
+                    Some("identity-unlinked") => Code::IdentityUnlinked,
+                    _ => Code::AuthRequired,
+                };
+                self.stop(code.into());
+                return;
+            }
+            Answer::Http { status: 404, .. } => {
+                let said = "the token endpoint answers 404";
+                (ChatError::with(Code::SetupMissing, Some(said.into())), 0)
+            }
+            Answer::Http { status: 429, retry_after, .. } => {
+                (Code::RateLimited.into(), u64::from(retry_after.unwrap_or(1)) * 1_000)
+            }
+            Answer::Http { .. } => (Code::Server.into(), 0),
+            Answer::Unreachable => (Code::Network.into(), 0),
+        };
+        self.error = Some(error);
+        self.backoff.fail(now.mono, at_least, rng);
+    }
+
+    /// PostgREST or Realtime refused the token of `generation`. Renewed once at once, then ever more slowly.
+    pub fn refused(&mut self, now: Now, generation: u32, rng: &mut Rng) {
+        if generation != self.generation || self.held.is_none() {
+            return;
+        }
+        self.held = None;
+        self.refusals += 1;
+        if self.refusals >= MAX_REFUSALS {
+            self.stop(Code::AuthRequired.into());
+        } else if self.refusals > 1 {
+            self.backoff.fail(now.mono, 0, rng);
+        }
+    }
+
+    /// The token of `generation` was accepted.
+    pub fn accepted(&mut self, generation: u32) {
+        if generation == self.generation {
+            self.refusals = 0;
+        }
+    }
+
+    /// Stops asking: the person is signed out.
+    pub fn stop(&mut self, error: ChatError) {
+        self.held = None;
+        self.error = None;
+        self.stopped = Some(error);
+    }
+
+    /// Something changed (visible, online, a session opens): asks again if it had stopped, and waits no longer.
+    pub fn wake(&mut self) {
+        if self.stopped.take().is_some() {
+            self.refusals = 0;
+        }
+        self.backoff.hurry();
+    }
+
+    /// Why it has stopped asking, if it has.
+    pub fn stopped(&self) -> Option<&ChatError> {
+        self.stopped.as_ref()
+    }
+
+    /// Why there is no token yet, if a fetch failed.
+    pub fn error(&self) -> Option<&ChatError> {
+        self.error.as_ref()
+    }
+}
