@@ -65,7 +65,7 @@ export function ChatModal({ myMongoId, other, onClose, onSignInAgain }: Props) {
     <dialog ref={dialog} className="chat" aria-labelledby="chat-title" data-testid="chat-modal" onCancel={closeOnEscape} onMouseDown={closeOnBackdrop}>
       <div className="chat-inside">
         <header>
-          <Avatar id={other.mongo_user_id} name={other.name} />
+          <Avatar name={other.name} />
           <div className="who">
             <h2 id="chat-title">{other.name}</h2>
             <p className="connection" role="status" data-testid="connection" data-status={chat.status}>

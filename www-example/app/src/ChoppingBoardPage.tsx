@@ -22,7 +22,7 @@ export function ChoppingBoardPage({ me, people, onSignOut }: Props) {
       <header className="top">
         <Wordmark />
         <div className="me">
-          <Avatar id={me.mongo_user_id} name={me.name} />
+          <Avatar name={me.name} />
           <span data-testid="me" data-mongo-id={me.mongo_user_id}>
             {me.name}
           </span>
@@ -40,7 +40,7 @@ export function ChoppingBoardPage({ me, people, onSignOut }: Props) {
             {others.map((person) => (
               <li key={person.mongo_user_id}>
                 <button type="button" onClick={() => setSelectedUserId(person.mongo_user_id)} data-testid={`person-${person.mongo_user_id}`}>
-                  <Avatar id={person.mongo_user_id} name={person.name} />
+                  <Avatar name={person.name} />
                   <span className="name">{person.name}</span>
                   <span className="hint" aria-hidden="true">
                     Message

@@ -49,7 +49,7 @@ export function SignInPage({ onSignedIn }: { onSignedIn: (me: Person) => void })
         {DEMO_ACCOUNTS.map(({ name, email }) => (
           <li key={email}>
             <button type="button" disabled={busy} onClick={() => enter(email, DEMO_PASSWORD)} data-testid={`sign-in-${name.toLowerCase()}`}>
-              <Avatar id={email} name={name} />
+              <Avatar name={name} />
               <span>{name}</span>
             </button>
           </li>

@@ -38,7 +38,9 @@ export function useChatScroll(messages: readonly ChatMessage[]) {
       toEnd()
       setSeenSeq(newestSeq)
     } else if (anchor.current !== undefined) {
-      element.scrollTop += held.offsetTop - anchor.current.top
+      const pushed = held.offsetTop - anchor.current.top
+      // Setting scrollTop, to whatever value, would stop a smooth scroll that is under way.
+      if (pushed !== 0) element.scrollTop += pushed
     }
 
     const first = messages[0] && messageElement(element, messages[0].id)
