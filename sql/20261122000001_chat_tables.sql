@@ -1,0 +1,88 @@
+-- The tables of the chat, and the trigger that numbers messages. Made if missing; tables that are there already, with
+-- or without rows, gain what they lack. Locks are taken for a moment only, and given up rather than queued for.
+set local lock_timeout = '5s';
+
+create schema if not exists chat_private;
+revoke all on schema chat_private from public, anon, authenticated, service_role;
+comment on schema chat_private is 'Trigger functions of the chat that run with their owner''s rights. Not exposed by the API; nobody needs a right to it.';
+
+create table if not exists public.chat_identities (
+  mongo_id text not null,
+  supabase_id uuid not null,
+  constraint chat_identities_pkey primary key (mongo_id)
+);
+
+create table if not exists public.chat_threads (
+  thread_id text not null,
+  user_a_mongo_id text,
+  user_b_mongo_id text,
+  user_a_supabase_id uuid,
+  user_b_supabase_id uuid,
+  created_at timestamptz default now(),
+  last_message_at timestamptz,
+  constraint chat_threads_pkey primary key (thread_id)
+)
+-- Every send updates its thread's row; room on the page keeps that update away from the indexes (HOT).
+with (fillfactor = 80);
+
+create table if not exists public.chat_messages (
+  id uuid not null default gen_random_uuid(),
+  thread_id text not null,
+  sender_supabase_id uuid not null,
+  sender_mongo_id text not null,
+  recipient_mongo_id text not null,
+  body text not null,
+  created_at timestamptz default now(),
+  constraint chat_messages_pkey primary key (id)
+);
+
+create index if not exists chat_messages_thread_id_created_at_idx on public.chat_messages (thread_id, created_at);
+create index if not exists chat_messages_thread_id_id_idx on public.chat_messages (thread_id, id);
+
+-- A thread whose last_seq is null has messages that are not numbered yet (the next two files do it); until then a new
+-- message of that thread stays without a number, too: null + 1 is null.
+-- Messages first, here and in the files that follow: it is the order in which a send and a read lock the two tables.
+alter table public.chat_messages add column if not exists seq bigint;
+alter table public.chat_threads add column if not exists last_seq bigint;
+alter table public.chat_threads alter column last_seq set default 0;
+
+-- Holding the thread's row until commit is what makes seq gapless and its order the order of commits: a sequence leaves
+-- holes after a rollback, and now() is the time at which a transaction began.
+create or replace function chat_private.number_message() returns trigger
+language plpgsql security definer set search_path = '' as $$
+declare
+  caller constant uuid := auth.uid();
+begin
+  if new.body is null or btrim(new.body, E' \t\n\x0b\f\r') = '' then
+    raise exception 'A message must not be empty.' using errcode = 'check_violation';
+  elsif char_length(new.body) > 4000 then
+    raise exception 'A message holds at most 4000 characters; this one has %.', char_length(new.body)
+      using errcode = 'check_violation';
+  end if;
+
+  -- A user speaks only as themselves. This is the policy's business too, but that is asked after this trigger, and by
+  -- then a stranger could tell a thread that exists from one that does not, and hold up its row.
+  if caller is null or caller = new.sender_supabase_id then
+    update public.chat_threads t
+       set last_seq = t.last_seq + 1,
+           last_message_at = greatest(clock_timestamp(), t.last_message_at + interval '1 microsecond')
+     where t.thread_id = new.thread_id
+       and ((t.user_a_supabase_id = new.sender_supabase_id
+             and t.user_a_mongo_id = new.sender_mongo_id and t.user_b_mongo_id = new.recipient_mongo_id)
+         or (t.user_b_supabase_id = new.sender_supabase_id
+             and t.user_b_mongo_id = new.sender_mongo_id and t.user_a_mongo_id = new.recipient_mongo_id))
+    returning t.last_seq, t.last_message_at into new.seq, new.created_at;
+    if found then
+      return new;
+    end if;
+  end if;
+  raise exception 'You cannot send this message: its thread does not exist, or its sender and recipient are not you and the other person of the thread.'
+    using errcode = 'insufficient_privilege';
+end
+$$;
+comment on function chat_private.number_message() is
+  'BEFORE INSERT on chat_messages: sets seq and created_at, whatever the client gave, under a lock on the thread''s row; refuses with 42501 who may not write there, and with 23514 a body that is empty or too long.';
+revoke all on function chat_private.number_message() from public, anon, authenticated, service_role;
+
+create or replace trigger chat_messages_number before insert on public.chat_messages
+  for each row execute function chat_private.number_message();

@@ -1,0 +1,97 @@
+-- What the rows of the tables promise each other. While this runs on a big table writers wait (about a second for a
+-- million messages, most of it for the unique index); readers do not. sql/README.md tells how to do without the wait.
+set local lock_timeout = '5s';
+lock table public.chat_messages, public.chat_threads in share row exclusive mode;
+
+-- The messages that came in while the file before was running.
+with numbered as (
+  select m.id,
+         coalesce(done.last_seq, 0) + row_number() over (partition by m.thread_id order by m.created_at nulls first, m.id) as seq
+    from public.chat_messages m
+    join public.chat_threads t on t.thread_id = m.thread_id and t.last_seq is null
+    left join lateral (select max(n.seq) as last_seq from public.chat_messages n where n.thread_id = m.thread_id) done on true
+   where m.seq is null
+)
+update public.chat_messages m set seq = numbered.seq from numbered where m.id = numbered.id;
+
+update public.chat_threads t
+   set last_seq = coalesce(done.last_seq, 0),
+       last_message_at = coalesce(done.last_message_at, t.last_message_at)
+  from public.chat_threads same
+  left join (select thread_id, max(seq) as last_seq, max(created_at) as last_message_at
+               from public.chat_messages group by thread_id) done on done.thread_id = same.thread_id
+ where t.thread_id = same.thread_id
+   and t.last_seq is null;
+
+create unique index if not exists chat_messages_thread_id_seq_key on public.chat_messages (thread_id, seq);
+create unique index if not exists chat_identities_supabase_id_key on public.chat_identities (supabase_id);
+-- Both a person's threads and, where an account is deleted, the foreign keys look these up.
+create index if not exists chat_threads_user_a_mongo_id_idx on public.chat_threads (user_a_mongo_id);
+create index if not exists chat_threads_user_b_mongo_id_idx on public.chat_threads (user_b_mongo_id);
+create index if not exists chat_threads_user_a_supabase_id_idx on public.chat_threads (user_a_supabase_id);
+create index if not exists chat_threads_user_b_supabase_id_idx on public.chat_threads (user_b_supabase_id);
+
+alter table public.chat_messages alter column seq set not null;
+alter table public.chat_messages alter column created_at set not null;
+alter table public.chat_threads alter column last_seq set not null;
+
+-- `not valid`: they hold for every row from now on, at once. Rows from before are looked at by the last file, which
+-- keeps those that do not fit.
+do $$
+declare
+  promise record;
+begin
+  for promise in
+    select * from (values
+      ('public.chat_identities', 'chat_identities_mongo_id_check',
+       $sql$check (octet_length(mongo_id) between 1 and 119 and mongo_id !~ '(^_|_$|__|[\u0001-\u001f\u007f-\u009f])')$sql$),
+      ('public.chat_identities', 'chat_identities_supabase_id_fkey',
+       'foreign key (supabase_id) references auth.users (id) on delete cascade'),
+      ('public.chat_threads', 'chat_threads_thread_id_check',
+       $sql$check (coalesce(
+         thread_id = user_a_mongo_id || '__' || user_b_mongo_id
+         and user_a_mongo_id < user_b_mongo_id collate "C"
+         and octet_length(user_a_mongo_id) between 1 and 119 and user_a_mongo_id !~ '(^_|_$|__|[\u0001-\u001f\u007f-\u009f])'
+         and octet_length(user_b_mongo_id) between 1 and 119 and user_b_mongo_id !~ '(^_|_$|__|[\u0001-\u001f\u007f-\u009f])',
+         false))$sql$),
+      ('public.chat_threads', 'chat_threads_last_seq_check', 'check (last_seq >= 0)'),
+      ('public.chat_threads', 'chat_threads_user_a_supabase_id_fkey',
+       'foreign key (user_a_supabase_id) references public.chat_identities (supabase_id) on delete set null'),
+      ('public.chat_threads', 'chat_threads_user_b_supabase_id_fkey',
+       'foreign key (user_b_supabase_id) references public.chat_identities (supabase_id) on delete set null'),
+      ('public.chat_messages', 'chat_messages_thread_id_fkey',
+       'foreign key (thread_id) references public.chat_threads (thread_id)'),
+      ('public.chat_messages', 'chat_messages_people_check',
+       $sql$check (thread_id in (sender_mongo_id || '__' || recipient_mongo_id, recipient_mongo_id || '__' || sender_mongo_id))$sql$),
+      ('public.chat_messages', 'chat_messages_body_check',
+       $sql$check (btrim(body, E' \t\n\x0b\f\r') <> '' and char_length(body) <= 4000)$sql$),
+      ('public.chat_messages', 'chat_messages_seq_check', 'check (seq > 0)')
+    ) as promises (relation, name, definition)
+  loop
+    if not exists (select from pg_catalog.pg_constraint
+                    where conrelid = promise.relation::regclass and conname = promise.name) then
+      execute format('alter table %s add constraint %I %s not valid', promise.relation, promise.name, promise.definition);
+    end if;
+  end loop;
+end
+$$;
+
+comment on table public.chat_identities is
+  'Which Supabase user is which Mongo user: the trusted link, written by the backend alone (link_chat_identity). Goes with the account.';
+comment on table public.chat_threads is
+  'One thread of two people. Written by the backend (ensure_chat_thread) and, for last_seq and last_message_at, by the trigger of chat_messages.';
+comment on column public.chat_threads.thread_id is
+  'The two Mongo ids, sorted by bytes (collation "C") and joined by two underscores.';
+comment on column public.chat_threads.user_a_supabase_id is
+  'Null until the person has signed in once; they can be written to before.';
+comment on column public.chat_threads.user_b_supabase_id is
+  'Null until the person has signed in once; they can be written to before.';
+comment on column public.chat_threads.last_seq is 'The number of the newest message; equals the count of messages.';
+comment on table public.chat_messages is
+  'The truth about what was said; broadcasts only announce it. Never updated, never deleted by a user.';
+comment on column public.chat_messages.id is 'May be made by the client, which makes a repeated send harmless.';
+comment on column public.chat_messages.seq is
+  '1, 2, 3, … without a hole in each thread, in the order of commits. Set by the database.';
+comment on column public.chat_messages.created_at is
+  'Set by the database, and later than that of the message before; only messages from before seq may share one.';
+comment on column public.chat_messages.body is 'Not blank, at most 4000 characters.';

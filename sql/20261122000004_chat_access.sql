@@ -1,0 +1,176 @@
+-- Who may do what: row level security, grants, and the three functions of the API.
+set local lock_timeout = '5s';
+lock table public.chat_messages, public.chat_threads, public.chat_identities in access exclusive mode;
+
+-- What an earlier version of the chat left on its tables under other names would be added to what follows: a policy more
+-- lets more people in, a trigger more broadcasts twice.
+do $$
+declare
+  old record;
+begin
+  for old in
+    select polname as name, polrelid::regclass as relation
+      from pg_catalog.pg_policy
+     where polrelid in ('public.chat_identities'::regclass, 'public.chat_threads'::regclass, 'public.chat_messages'::regclass)
+       and polname not in ('chat_threads_select', 'chat_messages_select', 'chat_messages_insert')
+  loop
+    raise notice 'dropping policy % on %', old.name, old.relation;
+    execute format('drop policy %I on %s', old.name, old.relation);
+  end loop;
+  for old in
+    select t.tgname as name, t.tgrelid::regclass as relation
+      from pg_catalog.pg_trigger t
+      join pg_catalog.pg_proc p on p.oid = t.tgfoid
+     where t.tgrelid = 'public.chat_messages'::regclass
+       and not t.tgisinternal
+       and p.pronamespace <> 'chat_private'::regnamespace
+       and p.prosrc ~* 'realtime\.(broadcast_changes|send)'
+  loop
+    raise notice 'dropping trigger % on %', old.name, old.relation;
+    execute format('drop trigger %I on %s', old.name, old.relation);
+  end loop;
+end
+$$;
+drop function if exists public.insert_chat_message(text, text, text, text);
+
+alter table public.chat_identities enable row level security;
+alter table public.chat_threads enable row level security;
+alter table public.chat_messages enable row level security;
+
+-- Older projects grant everything on a new table to everyone by default.
+revoke all on public.chat_identities, public.chat_threads, public.chat_messages from public, anon, authenticated, service_role;
+grant select on public.chat_threads, public.chat_messages to authenticated;
+-- Not seq and created_at, which are the database's own.
+grant insert (id, thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body)
+  on public.chat_messages to authenticated;
+grant select on public.chat_identities, public.chat_threads, public.chat_messages to service_role;
+grant insert on public.chat_identities to service_role;
+grant insert (thread_id, user_a_mongo_id, user_b_mongo_id, user_a_supabase_id, user_b_supabase_id),
+      update (user_a_supabase_id, user_b_supabase_id)
+  on public.chat_threads to service_role;
+
+drop policy if exists chat_threads_select on public.chat_threads;
+create policy chat_threads_select on public.chat_threads for select to authenticated
+  using (user_a_supabase_id = (select auth.uid()) or user_b_supabase_id = (select auth.uid()));
+
+drop policy if exists chat_messages_select on public.chat_messages;
+create policy chat_messages_select on public.chat_messages for select to authenticated
+  using (exists (
+    select from public.chat_threads t
+     where t.thread_id = chat_messages.thread_id
+       and (t.user_a_supabase_id = (select auth.uid()) or t.user_b_supabase_id = (select auth.uid()))
+  ));
+
+drop policy if exists chat_messages_insert on public.chat_messages;
+create policy chat_messages_insert on public.chat_messages for insert to authenticated
+  with check (sender_supabase_id = (select auth.uid()) and exists (
+    select from public.chat_threads t
+     where t.thread_id = chat_messages.thread_id
+       and ((t.user_a_supabase_id = (select auth.uid())
+             and t.user_a_mongo_id = sender_mongo_id and t.user_b_mongo_id = recipient_mongo_id)
+         or (t.user_b_supabase_id = (select auth.uid())
+             and t.user_b_mongo_id = sender_mongo_id and t.user_a_mongo_id = recipient_mongo_id))
+  ));
+
+create or replace function public.insert_chat_message(
+  _thread_id text, _sender_mongo_id text, _recipient_mongo_id text, _body text, _id uuid default null
+) returns public.chat_messages
+language plpgsql set search_path = '' as $$
+declare
+  message public.chat_messages;
+  violated text;
+begin
+  insert into public.chat_messages (id, thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body)
+  values (coalesce(_id, gen_random_uuid()), _thread_id, auth.uid(), _sender_mongo_id, _recipient_mongo_id, _body)
+  returning * into message;
+  return message;
+exception when unique_violation then
+  get stacked diagnostics violated = constraint_name;
+  if violated <> 'chat_messages_pkey' then
+    raise;
+  end if;
+  select * into message from public.chat_messages m
+   where m.id = _id and m.thread_id = _thread_id and m.sender_supabase_id = auth.uid() and m.body = _body;
+  if not found then
+    raise exception 'This message id is taken by another message.'
+      using errcode = 'unique_violation', hint = 'Send it under a new id.';
+  end if;
+  return message;
+end
+$$;
+comment on function public.insert_chat_message(text, text, text, text, uuid) is
+  'Sends a message as the signed-in user and returns its row. With _id it is idempotent: sent again, it returns the row that is there. Errors: 42501 not your thread or not your id, 23514 empty or longer than 4000 characters, 23505 _id belongs to another message.';
+
+create or replace function public.link_chat_identity(_mongo_id text, _supabase_id uuid) returns void
+language plpgsql set search_path = '' as $$
+begin
+  if exists (select from public.chat_identities where mongo_id = _mongo_id and supabase_id = _supabase_id) then
+    return;
+  end if;
+  if _supabase_id is null or coalesce(octet_length(_mongo_id), 0) not between 1 and 119
+     or _mongo_id ~ '(^_|_$|__|[\u0001-\u001f\u007f-\u009f])' then
+    raise exception 'A person needs a Supabase id and a Mongo id of 1 to 119 bytes, without "__", control characters or "_" at an end.'
+      using errcode = 'invalid_parameter_value';
+  end if;
+  -- Against an ensure_chat_thread that has looked for the link and not yet committed its thread.
+  perform pg_advisory_xact_lock(hashtextextended('chat_identity:' || _mongo_id, 0));
+  insert into public.chat_identities (mongo_id, supabase_id) values (_mongo_id, _supabase_id)
+  on conflict (mongo_id) do nothing;
+  if not exists (select from public.chat_identities where mongo_id = _mongo_id and supabase_id = _supabase_id) then
+    raise unique_violation;
+  end if;
+  update public.chat_threads set user_a_supabase_id = _supabase_id
+   where user_a_mongo_id = _mongo_id and user_a_supabase_id is distinct from _supabase_id;
+  update public.chat_threads set user_b_supabase_id = _supabase_id
+   where user_b_mongo_id = _mongo_id and user_b_supabase_id is distinct from _supabase_id;
+exception when unique_violation then
+  raise exception 'This Mongo user or this Supabase user is linked to another one already.'
+    using errcode = 'unique_violation', hint = 'Delete the wrong row of chat_identities first; its threads then wait for the right link.';
+when foreign_key_violation then
+  raise exception 'There is no Supabase user with this id.' using errcode = 'foreign_key_violation';
+end
+$$;
+comment on function public.link_chat_identity(text, uuid) is
+  'For the backend (service_role): this Supabase user is this Mongo user. Gives them their threads, those that were made before they first signed in as well. Idempotent. Errors: 22023 bad id, 23503 no such user, 23505 one of the two is linked otherwise.';
+
+create or replace function public.ensure_chat_thread(_mongo_id_1 text, _mongo_id_2 text) returns public.chat_threads
+language plpgsql set search_path = '' as $$
+declare
+  a constant text := least(_mongo_id_1 collate "C", _mongo_id_2 collate "C");
+  b constant text := greatest(_mongo_id_1 collate "C", _mongo_id_2 collate "C");
+  thread public.chat_threads;
+  _id text;
+begin
+  select * into thread from public.chat_threads where thread_id = a || '__' || b;
+  if found then
+    return thread;
+  end if;
+  foreach _id in array array[_mongo_id_1, _mongo_id_2] loop
+    if coalesce(octet_length(_id), 0) not between 1 and 119 or _id ~ '(^_|_$|__|[\u0001-\u001f\u007f-\u009f])' or a = b then
+      raise exception 'A thread needs two different Mongo ids of 1 to 119 bytes, without "__", control characters or "_" at an end.'
+        using errcode = 'invalid_parameter_value';
+    end if;
+  end loop;
+  -- In one order, lest two threads of the same people deadlock; see link_chat_identity.
+  perform pg_advisory_xact_lock_shared(hashtextextended('chat_identity:' || a, 0));
+  perform pg_advisory_xact_lock_shared(hashtextextended('chat_identity:' || b, 0));
+  insert into public.chat_threads (thread_id, user_a_mongo_id, user_b_mongo_id, user_a_supabase_id, user_b_supabase_id)
+  values (a || '__' || b, a, b,
+          (select supabase_id from public.chat_identities where mongo_id = a),
+          (select supabase_id from public.chat_identities where mongo_id = b))
+  on conflict (thread_id) do nothing;
+  select * into strict thread from public.chat_threads where thread_id = a || '__' || b;
+  return thread;
+end
+$$;
+comment on function public.ensure_chat_thread(text, text) is
+  'For the backend (service_role): the thread of two Mongo users, in either order, made if missing. Idempotent. Error: 22023 bad ids.';
+
+revoke all on function public.insert_chat_message(text, text, text, text, uuid) from public, anon, authenticated, service_role;
+revoke all on function public.link_chat_identity(text, uuid) from public, anon, authenticated, service_role;
+revoke all on function public.ensure_chat_thread(text, text) from public, anon, authenticated, service_role;
+grant execute on function public.insert_chat_message(text, text, text, text, uuid) to authenticated;
+grant execute on function public.link_chat_identity(text, uuid) to service_role;
+grant execute on function public.ensure_chat_thread(text, text) to service_role;
+
+notify pgrst, 'reload schema';
