@@ -1,1 +1,62 @@
-fn main() {}
+//! `cargo xtask`: builds, runs and tests chopped-chat.
+
+mod apt;
+mod build;
+mod chromium;
+mod demo;
+mod example;
+mod node;
+mod paths;
+mod process;
+mod stack;
+mod test;
+mod toolchain;
+mod tools;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Builds, runs and tests chopped-chat")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run the example: two people chat in your browser
+    Demo(demo::Options),
+    /// Run the tests
+    Test {
+        /// Suites to run; all of them if none is named
+        suites: Vec<test::Suite>,
+    },
+    /// Build the npm package into pkg/
+    Build,
+    /// Run the local stand-in for Supabase alone
+    Stack {
+        /// Port of its API; 0 takes a free one
+        #[arg(long, default_value_t = 0)]
+        port: u16,
+    },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = process::end_children_on_signals().and_then(|()| match arguments.command {
+        Task::Demo(options) => demo::run(&options).map(|()| true),
+        Task::Test { suites } => test::run(&suites),
+        Task::Build => build::run().map(|()| true),
+        Task::Stack { port } => stack::run(port).map(|()| true),
+    });
+    process::end_all();
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! `cargo xtask test`: every suite, one count.
+
+use crate::example::{Example, Mode, Project};
+use crate::process::{self, Ran};
+use crate::stack::Stack;
+use crate::toolchain::{self, WasmToolchain};
+use crate::{build, chromium, node, paths, tools};
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use serde_json::json;
+use std::fs;
+use std::process::Command;
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+pub enum Suite {
+    /// Formatting, clippy for both targets, TypeScript
+    Lint,
+    /// The engine and xtask, natively
+    Unit,
+    /// The migrations under every role
+    Sql,
+    /// The stand-in for Supabase
+    StandIn,
+    /// The stand-in, as the genuine supabase-js sees it
+    SupabaseJs,
+    /// The pure parts of the example's backend
+    Backend,
+    /// The shell in Chromium, against the stand-in
+    Browser,
+    /// Two people in Chromium, on the whole example
+    E2e,
+}
+
+/// Runs `suites`, or all of them; true if all passed. The last line it prints is `N passed, N failed`.
+pub fn run(suites: &[Suite]) -> Result<bool> {
+    let mut total = Count::default();
+    for suite in Suite::value_variants() {
+        if !suites.is_empty() && !suites.contains(suite) {
+            continue;
+        }
+        let name = suite.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+        println!("{name}");
+        let mut count = Count::default();
+        if let Err(error) = suite.run(&mut count) {
+            println!("  {name}: {error:#}");
+            count.failed += 1;
+        }
+        println!("  {name}: {count}\n");
+        total.passed += count.passed;
+        total.failed += count.failed;
+    }
+    println!("{total}");
+    Ok(total.failed == 0)
+}
+
+impl Suite {
+    fn run(self, count: &mut Count) -> Result<()> {
+        match self {
+            Suite::Lint => lint(count),
+            Suite::Unit => cargo_test(count, &["chopped-chat", "xtask"]),
+            Suite::Sql => {
+                // Its PostgreSQL is the stand-in's.
+                node::install("www-example/supabase")?;
+                cargo_test(count, &["sql-tests"])
+            }
+            Suite::StandIn => {
+                node::install("www-example/supabase")?;
+                cargo_test(count, &["supabase-local"])
+            }
+            Suite::SupabaseJs => supabase_js(count),
+            Suite::Backend => backend(count),
+            Suite::Browser => browser(count),
+            Suite::E2e => e2e(count),
+        }
+    }
+}
+
+fn lint(count: &mut Count) -> Result<()> {
+    let root = paths::root();
+    let deny = ["--", "--deny", "warnings"];
+    count.check(process::attempt(
+        "cargo fmt",
+        Command::new("cargo").args(["fmt", "--all", "--check"]).current_dir(&root),
+    )?);
+    count.check(process::attempt(
+        "clippy",
+        Command::new("cargo").args(["clippy", "--workspace", "--all-targets"]).args(deny).current_dir(&root),
+    )?);
+    count.check(process::attempt(
+        "clippy for wasm32",
+        WasmToolchain::ready()?
+            .cargo()?
+            .args(["clippy", "--package", "chopped-chat", "--all-targets"])
+            .args(["--target", toolchain::TARGET])
+            .args(deny)
+            .current_dir(&root),
+    )?);
+    // The app's types are the package's.
+    build::package()?;
+    for folder in ["pkg-template", "www-example/app", "www-example/backend", "tests/e2e", "tests/supabase-js"] {
+        match node::install(folder) {
+            Ok(dir) => count.check(process::attempt(
+                &format!("tsc in {folder}"),
+                Command::new("npm").args(["run", "typecheck"]).current_dir(dir),
+            )?),
+            Err(error) => {
+                println!("  {folder}: {error:#}");
+                count.failed += 1;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn cargo_test(count: &mut Count, packages: &[&str]) -> Result<()> {
+    let mut command = Command::new("cargo");
+    command.args(["test", "--no-fail-fast"]);
+    for package in packages {
+        command.args(["--package", package]);
+    }
+    command.current_dir(paths::root());
+    count.tests(process::attempt(&format!("cargo test {}", packages.join(" ")), &mut command)?);
+    Ok(())
+}
+
+fn backend(count: &mut Count) -> Result<()> {
+    let dir = node::install("www-example/backend")?;
+    count.tests(process::attempt("backend tests", Command::new("npm").arg("test").current_dir(dir))?);
+    Ok(())
+}
+
+fn supabase_js(count: &mut Count) -> Result<()> {
+    let dir = node::install("tests/supabase-js")?;
+    let stack = Stack::start(0)?;
+    count.tests(process::attempt("supabase-js tests", node_test(&stack).current_dir(dir))?);
+    Ok(())
+}
+
+/// `node --test` that knows the stack. One file at a time: faults are the whole server's.
+fn node_test(stack: &Stack) -> Command {
+    let at = &stack.addresses;
+    let mut command = Command::new("node");
+    command
+        .args(["--test", "--test-concurrency=1", "--test-reporter=spec"])
+        .env("SUPABASE_URL", &at.url)
+        .env("SUPABASE_ANON_KEY", &at.anon_key)
+        .env("SUPABASE_SERVICE_ROLE_KEY", &at.service_role_key)
+        .env("ADMIN_URL", &at.admin_url)
+        .env("DATABASE_URL", &at.database_url)
+        .env("JWT_SECRET", &at.jwt_secret);
+    command
+}
+
+fn browser(count: &mut Count) -> Result<()> {
+    let toolchain = WasmToolchain::ready()?;
+    let tools = [tools::wasm_bindgen()?, tools::wasm_pack()?];
+    let capabilities = json!({ "goog:chromeOptions": { "args": chromium::FLAGS, "binary": chromium::browser()? } });
+    let webdriver = paths::target().join("webdriver.json");
+    fs::write(&webdriver, capabilities.to_string())
+        .with_context(|| format!("could not write {}", webdriver.display()))?;
+
+    let stack = Stack::start(0)?;
+    let mut command = Command::new(tools[1].join("wasm-pack"));
+    toolchain.apply(&mut command, &tools)?;
+    command
+        // Any other mode would ask rustup for the target.
+        .args(["test", "--mode", "no-install", "--headless", "--chrome"])
+        .arg("--chromedriver")
+        .arg(chromium::driver()?)
+        .arg(paths::root())
+        .args(["--", "--test", "browser"])
+        .env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", &webdriver)
+        .env("WASM_BINDGEN_TEST_TIMEOUT", "300")
+        // Compiled into the tests by `option_env!`: a page has no environment.
+        .env("CHAT_TEST_STACK", &stack.line);
+    count.tests(process::attempt("wasm-pack test", &mut command)?);
+    Ok(())
+}
+
+fn e2e(count: &mut Count) -> Result<()> {
+    let dir = node::install("tests/e2e")?;
+    let chromium = chromium::browser()?;
+    let screenshots = paths::target().join("screenshots");
+    fs::create_dir_all(&screenshots).with_context(|| format!("could not make {}", screenshots.display()))?;
+    build::package()?;
+    let stack = Stack::start(0)?;
+    let project = Project {
+        url: stack.addresses.url.clone(),
+        anon_key: stack.addresses.anon_key.clone(),
+        service_role_key: stack.addresses.service_role_key.clone(),
+    };
+    let example = Example::start(&project, Mode::Production, 0, 0)?;
+    let ran = process::attempt(
+        "end-to-end tests",
+        node_test(&stack)
+            .env("APP_URL", example.app_url("localhost"))
+            .env("BACKEND_URL", example.backend_url())
+            .env("CHROMIUM", chromium)
+            .env("SCREENSHOTS", &screenshots)
+            .current_dir(dir),
+    )?;
+    if !ran.success {
+        for service in [&stack.service, &example.backend, &example.app] {
+            println!("  {}:\n{}", service.log.display(), process::tail(&service.log, 15));
+        }
+    }
+    count.tests(ran);
+    Ok(())
+}
+
+#[derive(Default, Debug, PartialEq)]
+struct Count {
+    passed: u32,
+    failed: u32,
+}
+
+impl std::fmt::Display for Count {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "{} passed, {} failed", self.passed, self.failed)
+    }
+}
+
+impl Count {
+    /// A command that is one check.
+    fn check(&mut self, ran: Ran) {
+        if ran.success {
+            self.passed += 1;
+        } else {
+            self.failed += 1;
+            show(&ran);
+        }
+    }
+
+    /// A test runner that says how many tests passed and failed. One that ran none has failed.
+    fn tests(&mut self, ran: Ran) {
+        let mut count = Count::read(&ran.output());
+        if count.failed == 0 && !ran.success {
+            count.failed = 1;
+        } else if count == Count::default() {
+            println!("  ran no test");
+            count.failed = 1;
+        }
+        if count.failed > 0 {
+            show(&ran);
+        }
+        self.passed += count.passed;
+        self.failed += count.failed;
+    }
+
+    /// Sums the closing lines of cargo test, wasm-bindgen-test and node's spec and TAP reporters.
+    fn read(output: &str) -> Count {
+        let mut count = Count::default();
+        for line in output.lines() {
+            if let Some(result) = line.trim_start().strip_prefix("test result: ") {
+                let number = |word: &str| -> u32 {
+                    result
+                        .split([';', '.'])
+                        .find_map(|part| part.trim().strip_suffix(word)?.trim().parse().ok())
+                        .unwrap_or(0)
+                };
+                count.passed += number("passed");
+                count.failed += number("failed");
+            } else if let Some(summary) = line.strip_prefix("# ").or_else(|| line.strip_prefix("ℹ ")) {
+                match summary.split_once(' ') {
+                    Some(("pass", number)) => count.passed += number.parse().unwrap_or(0),
+                    Some(("fail" | "cancelled", number)) => {
+                        count.failed += number.parse().unwrap_or(0);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        count
+    }
+}
+
+fn show(ran: &Ran) {
+    println!("{}  whole log: {}", process::tail(&ran.log, 60), ran.log.display());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Count;
+
+    fn count(output: &str) -> (u32, u32) {
+        let Count { passed, failed } = Count::read(output);
+        (passed, failed)
+    }
+
+    #[test]
+    fn cargo_lines_are_summed() {
+        let output = "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.02s
+noise 99 passed
+test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.50s";
+        assert_eq!(count(output), (15, 2));
+    }
+
+    #[test]
+    fn node_lines_are_summed_and_a_cancelled_test_failed() {
+        assert_eq!(count("ℹ tests 9\nℹ pass 6\nℹ fail 1\nℹ cancelled 2\nℹ skipped 0"), (6, 3));
+        assert_eq!(count("# tests 4\n# pass 4\n# fail 0\n# cancelled 0"), (4, 0));
+    }
+
+    #[test]
+    fn output_without_a_count_counts_nothing() {
+        assert_eq!(count("error[E0425]: cannot find value"), (0, 0));
+    }
+}
