@@ -44,6 +44,10 @@ const JOIN_WITHIN: u64 = 30_000;
 /// A channel that was joined this long was a good one.
 const STABLE_AFTER: u64 = 30_000;
 
+/// How `system` errors about a token begin: they bear no code.
+const TOKEN_TROUBLE: [&str; 4] =
+    ["Token has expired", "Fields `role` and `exp`", "The token provided is not a valid JWT", ":signature_error"];
+
 /// Reads the reason of a refused join or of a `system` error (realtime `realtime_channel.ex`; protocol of 2026-08).
 /// Only the code before the colon is stable.
 pub fn refusal(reason: &str) -> Refusal {
@@ -59,7 +63,7 @@ pub fn refusal(reason: &str) -> Refusal {
         "ChannelRateLimitReached" | "ConnectionRateLimitReached" | "ClientJoinRateLimitReached" => {
             Refusal::Transient(Code::RateLimited)
         }
-        _ if reason.starts_with("Token has expired") || reason.starts_with("Fields `role` and `exp`") => Refusal::Token,
+        _ if TOKEN_TROUBLE.iter().any(|start| reason.starts_with(start)) => Refusal::Token,
         _ => Refusal::Transient(Code::Server),
     }
 }

@@ -256,11 +256,7 @@ impl<V: Json> Thread<V> {
                     self.error = Some(ChatError::with(Code::Server, Some(message)));
                 }
             }
-            Event::Close | Event::Error => {
-                if incoming.join_ref.is_some() {
-                    self.channel.failed(now, &mut core.rng);
-                }
-            }
+            Event::Close | Event::Error => self.channel.failed(now, &mut core.rng),
             Event::Broadcast { event, payload, from_database } if event == "INSERT" => {
                 let row = payload.get("record").and_then(|record| self.row(core, record));
                 match row.filter(|_| from_database) {
