@@ -21,7 +21,8 @@ export async function caller(): Promise<Caller> {
 
   const { data: { session }, error: sessionError } = await auth.getSession()
   if (sessionError !== null) throw refusalOf(sessionError)
-  if (session === null) throw signedOut()
+  // The type is a promise of the library; the value is whatever the cookie says.
+  if (typeof session?.access_token !== 'string') throw signedOut()
 
   // getSession only reads a cookie, which anyone can write. The very token that is handed out must be genuine.
   const { data: verified, error: claimsError } = await auth.getClaims(session.access_token)
