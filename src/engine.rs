@@ -11,6 +11,7 @@ use crate::backoff::Rng;
 use crate::error::ChatError;
 use crate::json::Json;
 use crate::message::MessageId;
+use crate::outbox::Draft;
 use crate::phoenix::{self, Frame};
 use crate::rest::Page;
 use crate::socket::{Need, Socket};
@@ -60,7 +61,7 @@ pub enum Input<V> {
         thread: ThreadId,
         /// The other person's Mongo id.
         other: String,
-        /// Messages a page, 1 to 200. The first session to open a thread sets it.
+        /// Messages a page, 1 to 200. The session that opens a closed thread sets it.
         page_size: u32,
     },
     /// A session closes `thread`.
@@ -76,6 +77,15 @@ pub enum Input<V> {
         id: MessageId,
         /// The text.
         body: String,
+    },
+    /// Storage holds drafts of `thread` that an earlier page left: they are sent now, whether or not a session opens it.
+    Restore {
+        /// The thread.
+        thread: ThreadId,
+        /// The other person's Mongo id.
+        other: String,
+        /// The drafts, in any order.
+        drafts: Vec<Draft>,
     },
     /// Sends a refused message again.
     Retry {
@@ -146,6 +156,11 @@ pub enum Output<V> {
     SendFrame(SocketId, String),
     /// Close a WebSocket; nothing that it still says is wanted.
     CloseSocket(SocketId),
+    /// Write a draft to storage, over the one of its id: a page that dies must not take it along. Comes before the
+    /// change of [`Output::Messages`] that shows it.
+    Store(ThreadId, Draft),
+    /// Take a draft out of storage.
+    Unstore(ThreadId, MessageId),
     /// The thread's messages changed.
     Messages(ThreadId, Diff<V>),
     /// The thread's state changed.
@@ -364,16 +379,10 @@ impl<V: Json> Engine<V> {
                 if core.token.stopped().is_some() {
                     core.token.wake();
                 }
-                let open = match threads.iter_mut().position(|t| t.id == thread) {
-                    Some(index) => &mut threads[index],
-                    None => {
-                        let known = core.known.contains(&thread);
-                        threads.push(Thread::new(thread, other, page_size, known));
-                        let last = threads.len() - 1;
-                        &mut threads[last]
-                    }
-                };
-                open.open();
+                thread_of(core, threads, thread, other).open(page_size);
+            }
+            Input::Restore { thread, other, drafts } => {
+                thread_of(core, threads, thread, other).restore(core, drafts);
             }
             Input::Close { thread } => {
                 if let Some(thread) = find(threads, &thread) {
@@ -546,6 +555,21 @@ impl<V: Json> Engine<V> {
 
 fn find<'a, V>(threads: &'a mut [Thread<V>], id: &ThreadId) -> Option<&'a mut Thread<V>> {
     threads.iter_mut().find(|thread| thread.id == *id)
+}
+
+/// The thread, made if it is not there.
+fn thread_of<'a, V: Json>(
+    core: &Core<V>,
+    threads: &'a mut Vec<Thread<V>>,
+    id: ThreadId,
+    other: String,
+) -> &'a mut Thread<V> {
+    let index = threads.iter().position(|thread| thread.id == id).unwrap_or(threads.len());
+    if index == threads.len() {
+        let known = core.known.contains(&id);
+        threads.push(Thread::new(id, other, known));
+    }
+    &mut threads[index]
 }
 
 /// `https` becomes `wss`, `http` `ws`. The key stands in the URL because a browser can't set a WebSocket's headers.

@@ -43,6 +43,7 @@ pub use engine::{Answer, Config, Engine, Input, Now, Output, Request, RequestId,
 pub use error::{ChatError, Code};
 pub use json::Json;
 pub use message::{Content, Delivery, Message, MessageId, Sender};
+pub use outbox::Draft;
 pub use phoenix::Frame;
 pub use thread_id::ThreadId;
 pub use timeline::Diff;

@@ -16,6 +16,8 @@ pub struct Draft {
     pub body: Rc<str>,
     /// The wall clock when it was written, in ms; for display only.
     pub written_at: u64,
+    /// Its place in the outbox: what was to be sent before it has a smaller one. A clock could not tell.
+    pub order: u64,
     /// Why the server refused it, if it did. It waits for `retry` or `discard` then, and lets the others pass.
     pub error: Option<ChatError>,
 }
@@ -39,6 +41,7 @@ impl Draft {
 #[derive(Debug, Default)]
 pub struct Outbox {
     drafts: VecDeque<Draft>,
+    last_order: u64,
     /// The send whose answer is awaited: there is one at most, or the order could not be kept.
     pub in_flight: Option<(RequestId, MessageId)>,
     /// How long to wait after a failure that may pass.
@@ -76,9 +79,12 @@ impl Outbox {
         self.drafts.iter().find(|draft| draft.error.is_none())
     }
 
-    /// Adds one at the end.
-    pub fn push(&mut self, draft: Draft) {
-        self.drafts.push_back(draft);
+    /// Adds one at the end; its order is set. Answers it as it is now.
+    pub fn push(&mut self, draft: Draft) -> &Draft {
+        self.last_order = self.last_order.max(draft.order.saturating_sub(1)) + 1;
+        let index = self.drafts.len();
+        self.drafts.push_back(Draft { order: self.last_order, ..draft });
+        &self.drafts[index]
     }
 
     /// Takes one out. If its answer is awaited, that request is answered too: whoever takes it out aborts it.

@@ -98,6 +98,8 @@ pub(crate) const LINGER: u64 = 30_000;
 const ECHO_WITHIN: u64 = 5_000;
 /// A channel is rejoined on suspicion at most this often.
 const REJOIN_EVERY: u64 = 60_000;
+/// Messages a page until a session says otherwise.
+const DEFAULT_PAGE_SIZE: u32 = 50;
 /// How often a quiet thread is polled: from, to, and while no broadcast can come.
 const POLL_FIRST: u64 = 20_000;
 const POLL_LAST: u64 = 45_000;
@@ -106,7 +108,7 @@ const POLL_UNJOINED: u64 = 10_000;
 const ANSWER_WITHIN: u64 = 20_000;
 
 impl<V: Json> Thread<V> {
-    pub(crate) fn new(id: ThreadId, other: String, page_size: u32, known: bool) -> Self {
+    pub(crate) fn new(id: ThreadId, other: String, known: bool) -> Self {
         Thread {
             topic: id.topic(),
             id,
@@ -119,7 +121,7 @@ impl<V: Json> Thread<V> {
             ensure: if known { Ensure::Known { fresh: false } } else { Ensure::Unknown },
             ensure_backoff: Backoff::default(),
             channel: Channel::default(),
-            timeline: Timeline::new(page_size),
+            timeline: Timeline::new(DEFAULT_PAGE_SIZE),
             outbox: Outbox::default(),
             loaded: false,
             early_and_empty: false,
@@ -140,7 +142,10 @@ impl<V: Json> Thread<V> {
 
     // What the page asks for.
 
-    pub(crate) fn open(&mut self) {
+    pub(crate) fn open(&mut self, page_size: u32) {
+        if self.sessions == 0 {
+            self.timeline.set_page_size(page_size);
+        }
         self.sessions += 1;
         self.opening = true;
         if self.sessions == 1 {
@@ -172,11 +177,47 @@ impl<V: Json> Thread<V> {
     }
 
     pub(crate) fn send(&mut self, core: &mut Core<V>, id: MessageId, body: String) {
-        let draft = Draft { id, body: body.into(), written_at: core.now.wall, error: self.stopped.clone() };
+        let draft = Draft { id, body: body.into(), written_at: core.now.wall, order: 0, error: self.stopped.clone() };
+        self.add_draft(core, draft);
+    }
+
+    /// Drafts that an earlier page left in storage.
+    pub(crate) fn restore(&mut self, core: &mut Core<V>, mut drafts: Vec<Draft>) {
+        drafts.sort_by_key(|draft| draft.order);
+        for draft in drafts {
+            if self.timeline.holds(draft.id) {
+                core.emit(Output::Unstore(self.id.clone(), draft.id));
+            } else if self.outbox.position(draft.id).is_none() {
+                self.add_draft(core, draft);
+            }
+        }
+    }
+
+    /// Stored first, shown then.
+    fn add_draft(&mut self, core: &mut Core<V>, draft: Draft) {
         let at = self.timeline.len() + self.outbox.len();
+        let draft = self.outbox.push(draft).clone();
         let diff = Diff::Insert { at, messages: vec![draft.message()] };
-        self.outbox.push(draft);
+        core.emit(Output::Store(self.id.clone(), draft));
         self.emit(core, vec![diff]);
+    }
+
+    /// Takes a draft out of the outbox, off the screen and out of storage.
+    fn drop_draft(&mut self, core: &mut Core<V>, index: usize) {
+        let at = self.timeline.len() + index;
+        if let Some(draft) = self.take_out(core, index) {
+            core.emit(Output::Unstore(self.id.clone(), draft.id));
+            self.emit(core, vec![Diff::Remove { at, count: 1 }]);
+        }
+    }
+
+    /// Takes a draft out of the outbox. Whatever its request answers is no longer wanted.
+    fn take_out(&mut self, core: &mut Core<V>, index: usize) -> Option<Draft> {
+        let (draft, request) = self.outbox.remove(index)?;
+        if let Some(request) = request {
+            core.abort(request);
+        }
+        Some(draft)
     }
 
     pub(crate) fn retry(&mut self, core: &mut Core<V>, id: MessageId) {
@@ -185,25 +226,16 @@ impl<V: Json> Thread<V> {
             return;
         }
         // To the end, where a new message would be: what was sent since stays before it.
-        if let Some((draft, _)) = self.outbox.remove(index) {
-            let at = self.timeline.len() + index;
+        let at = self.timeline.len() + index;
+        if let Some(draft) = self.take_out(core, index) {
             self.emit(core, vec![Diff::Remove { at, count: 1 }]);
-            let at = self.timeline.len() + self.outbox.len();
-            let draft = Draft { error: self.stopped.clone(), ..draft };
-            let diff = Diff::Insert { at, messages: vec![draft.message()] };
-            self.outbox.push(draft);
-            self.emit(core, vec![diff]);
+            self.add_draft(core, Draft { error: self.stopped.clone(), order: 0, ..draft });
         }
     }
 
     pub(crate) fn discard(&mut self, core: &mut Core<V>, id: MessageId) {
-        let Some(index) = self.outbox.position(id) else { return };
-        if let Some((_, request)) = self.outbox.remove(index) {
-            if let Some(request) = request {
-                core.abort(request);
-            }
-            let at = self.timeline.len() + index;
-            self.emit(core, vec![Diff::Remove { at, count: 1 }]);
+        if let Some(index) = self.outbox.position(id) {
+            self.drop_draft(core, index);
         }
     }
 
@@ -376,7 +408,7 @@ impl<V: Json> Thread<V> {
         let newest = self.timeline.newest();
         let top = rows.first().map_or(0, |row| row.seq);
         for row in &rows {
-            self.take_draft(core, row.id);
+            self.discard(core, row.id);
         }
         let nothing = rows.is_empty();
         let diffs = self.timeline.read(page, rows);
@@ -641,34 +673,22 @@ impl<V: Json> Thread<V> {
         if first_draft && appended && self.timeline.is_contiguous_with(row.seq) {
             // The usual case: the bubble stays where it is.
             let message = row.message();
-            if let Some((_, Some(request))) = self.outbox.remove(0) {
-                core.abort(request);
-            }
+            self.take_out(core, 0);
+            core.emit(Output::Unstore(self.id.clone(), row.id));
             self.timeline.arrived(row);
             self.emit(core, vec![Diff::Update { at: end, message }]);
             return;
         }
-        self.take_draft(core, row.id);
+        self.discard(core, row.id);
         let diffs = self.timeline.arrived(row);
         self.emit(core, diffs);
-    }
-
-    /// Takes the draft of a confirmed message off the screen; its row comes in the same batch.
-    fn take_draft(&mut self, core: &mut Core<V>, id: MessageId) {
-        let Some(index) = self.outbox.position(id) else { return };
-        if let Some((_, request)) = self.outbox.remove(index) {
-            if let Some(request) = request {
-                core.abort(request);
-            }
-            let at = self.timeline.len() + index;
-            self.emit(core, vec![Diff::Remove { at, count: 1 }]);
-        }
     }
 
     fn refuse(&mut self, core: &mut Core<V>, index: usize, error: ChatError) {
         self.outbox.refuse(index, error);
         if let Some(draft) = self.outbox.get(index) {
             let diff = Diff::Update { at: self.timeline.len() + index, message: draft.message() };
+            core.emit(Output::Store(self.id.clone(), draft.clone()));
             self.emit(core, vec![diff]);
         }
     }

@@ -5,7 +5,7 @@
 //! reads. Every change leaves as a [`Diff`].
 
 use crate::json::Json;
-use crate::message::{Message, Row};
+use crate::message::{Message, MessageId, Row};
 use crate::rest::Page;
 use core::ops::RangeInclusive;
 
@@ -54,6 +54,11 @@ impl<V: Json> Timeline<V> {
         Timeline { rows: Vec::new(), covered: Vec::new(), page_size }
     }
 
+    /// Reads in pages of `page_size` from now on.
+    pub fn set_page_size(&mut self, page_size: u32) {
+        self.page_size = page_size;
+    }
+
     /// How many messages there are.
     pub fn len(&self) -> usize {
         self.rows.len()
@@ -72,6 +77,11 @@ impl<V: Json> Timeline<V> {
     /// Whether anything before the window may exist.
     pub fn has_older(&self) -> bool {
         self.covered.first().is_some_and(|range| *range.start() > 1)
+    }
+
+    /// Whether a message is here.
+    pub fn holds(&self, id: MessageId) -> bool {
+        self.rows.iter().any(|row| row.id == id)
     }
 
     /// Whether the number `seq` is covered.
@@ -224,7 +234,7 @@ impl<V: Json> Timeline<V> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{Delivery, MessageId, Sender};
+    use crate::message::{Delivery, Sender};
     use proptest::prelude::*;
     use serde_json::Value;
     use std::collections::BTreeSet;
