@@ -56,6 +56,8 @@ async function link(mongoId: string, supabaseId: string): Promise<void> {
   if (error?.code === '23505') {
     throw new Refusal('identity-unlinked', 'This mongoUserId is linked to another account. An administrator must decide whose it is.')
   }
+  // The token outlives its account by up to an hour.
+  if (error?.code === '23503') throw signedOut()
   if (error !== null) throw databaseRefusal(error, 'link_chat_identity')
   if (linked.size >= 10_000) linked.clear()
   linked.set(supabaseId, mongoId)
