@@ -1,0 +1,65 @@
+//! JSON as `JSON.parse` made it.
+
+use super::values;
+use crate::json::{Json, MAX_SAFE_INTEGER};
+use std::cell::RefCell;
+use wasm_bindgen::JsValue;
+
+/// A value that `JSON.parse` made, held by reference.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Value(pub JsValue);
+
+thread_local! {
+    /// The JavaScript string of each key that was ever asked for: the engine's two dozen literals.
+    static KEYS: RefCell<Vec<(String, JsValue)>> = const { RefCell::new(Vec::new()) };
+}
+
+fn interned(key: &str) -> JsValue {
+    KEYS.with_borrow_mut(|keys| {
+        if let Some((_, known)) = keys.iter().find(|(text, _)| text == key) {
+            return known.clone();
+        }
+        let fresh = JsValue::from_str(key);
+        keys.push((key.to_owned(), fresh.clone()));
+        fresh
+    })
+}
+
+impl Value {
+    /// Parses a JavaScript string; `None` if it is not JSON.
+    pub fn parse_text(text: &JsValue) -> Option<Self> {
+        defined(values::parse_text(text))
+    }
+}
+
+fn defined(value: JsValue) -> Option<Value> {
+    if value.is_undefined() { None } else { Some(Value(value)) }
+}
+
+impl Json for Value {
+    fn parse(text: &[u8]) -> Option<Self> {
+        defined(values::parse_bytes(text))
+    }
+
+    fn get(&self, key: &str) -> Option<Self> {
+        defined(values::member(&self.0, &interned(key))).filter(|value| !value.0.is_null())
+    }
+
+    fn at(&self, index: usize) -> Option<Self> {
+        defined(values::element(&self.0, u32::try_from(index).ok()?))
+    }
+
+    fn len(&self) -> Option<usize> {
+        Some(values::length(&self.0)? as usize)
+    }
+
+    fn as_str(&self) -> Option<String> {
+        self.0.as_string()
+    }
+
+    fn as_u64(&self) -> Option<u64> {
+        let number = self.0.as_f64()?;
+        let whole = number as u64;
+        (whole <= MAX_SAFE_INTEGER && whole as f64 == number).then_some(whole)
+    }
+}

@@ -1,0 +1,119 @@
+//! The options of `new ChatSession(options)`.
+//!
+//! Read with the getters of [`Json`], not with serde: every complaint names its option, two of them are functions, and a
+//! deserialiser would weigh more than the rest of the shell.
+
+use super::error::{invalid, to_js};
+use super::json::Value;
+use crate::json::Json;
+use crate::thread_id::ThreadId;
+use js_sys::Function;
+use wasm_bindgen::{JsCast, JsValue};
+
+const PAGE_SIZES: std::ops::RangeInclusive<u64> = 1..=200;
+const DEFAULT_PAGE_SIZE: u64 = 50;
+
+/// Where an answer of the page's own backend comes from.
+#[derive(Clone)]
+pub enum Source {
+    /// A URL of the backend, called with the page's cookies.
+    Url(String),
+    /// A function of the page.
+    Callback(Function),
+}
+
+/// The page's own backend.
+#[derive(Clone)]
+pub struct Backend {
+    /// Gives `{access_token, expires_in}`.
+    pub token: Source,
+    /// Makes sure that the thread exists.
+    pub ensure: Source,
+}
+
+/// What a session was made with, checked.
+pub struct Options {
+    /// Without a slash at the end.
+    pub supabase_url: String,
+    /// The anon or publishable key.
+    pub anon_key: String,
+    /// The page's own backend.
+    pub backend: Backend,
+    /// The signed-in person.
+    pub my_id: String,
+    /// The other person.
+    pub other_id: String,
+    /// The two people's thread.
+    pub thread: ThreadId,
+    /// Messages a page.
+    pub page_size: u32,
+}
+
+impl Options {
+    /// Reads a page's options; the error is what to throw.
+    pub fn read(options: JsValue) -> Result<Self, JsValue> {
+        if !options.is_object() {
+            return Err(invalid("new ChatSession(options): options must be an object"));
+        }
+        let options = Value(options);
+        let my_id = string(&options, "myMongoId")?;
+        let other_id = string(&options, "otherMongoId")?;
+        let thread = ThreadId::new(&my_id, &other_id).map_err(|error| to_js(&error))?;
+        Ok(Options {
+            supabase_url: supabase_url(&options)?,
+            anon_key: string(&options, "supabaseAnonKey")?,
+            backend: Backend {
+                token: source(&options, "tokenUrl", "getToken")?,
+                ensure: source(&options, "ensureThreadUrl", "ensureThread")?,
+            },
+            my_id,
+            other_id,
+            thread,
+            page_size: page_size(&options)?,
+        })
+    }
+}
+
+fn complaint(parts: &[&str]) -> JsValue {
+    invalid(&parts.concat())
+}
+
+fn string(options: &Value, name: &str) -> Result<String, JsValue> {
+    options
+        .text(name)
+        .filter(|text| !text.is_empty())
+        .ok_or_else(|| complaint(&[name, " must be a string that is not empty"]))
+}
+
+fn supabase_url(options: &Value) -> Result<String, JsValue> {
+    const NAME: &str = "supabaseUrl";
+    let text = string(options, NAME)?;
+    let url = web_sys::Url::new(&text).ok().filter(|url| {
+        matches!(url.protocol().as_str(), "http:" | "https:") && url.search().is_empty() && url.hash().is_empty()
+    });
+    match url {
+        Some(url) => Ok(url.href().trim_end_matches('/').to_owned()),
+        None => Err(complaint(&[NAME, " must be an http(s) URL such as https://<ref>.supabase.co"])),
+    }
+}
+
+fn source(options: &Value, url: &str, callback: &str) -> Result<Source, JsValue> {
+    match (options.get(url), options.get(callback)) {
+        (Some(_), None) => Ok(Source::Url(string(options, url)?)),
+        (None, Some(Value(function))) => function
+            .dyn_into::<Function>()
+            .map(Source::Callback)
+            .map_err(|_| complaint(&[callback, " must be a function"])),
+        _ => Err(complaint(&["give one of ", url, " and ", callback])),
+    }
+}
+
+fn page_size(options: &Value) -> Result<u32, JsValue> {
+    let size = match options.get("pageSize") {
+        None => Some(DEFAULT_PAGE_SIZE),
+        Some(size) => size.as_u64(),
+    };
+    size.filter(|size| PAGE_SIZES.contains(size))
+        .map(|size| size as u32)
+        .ok_or_else(|| invalid("pageSize must be a whole number from 1 to 200"))
+}

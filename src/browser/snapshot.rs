@@ -1,0 +1,113 @@
+//! What a page sees of a thread.
+
+use super::error::to_js;
+use super::json::Value;
+use super::values;
+use crate::engine::{State, Status};
+use crate::message::{Content, Delivery, Message, Sender};
+use crate::thread_id::ThreadId;
+use crate::timeline::Diff;
+use js_sys::Array;
+use wasm_bindgen::JsValue;
+
+/// A thread's messages and state as JavaScript values: each message one frozen object that stays the same until the
+/// message changes, so that React renders only what did.
+pub struct View {
+    /// The thread.
+    pub thread: ThreadId,
+    messages: Array,
+    state: State,
+    error: JsValue,
+    frozen_messages: Option<JsValue>,
+    snapshot: Option<JsValue>,
+}
+
+impl View {
+    /// An empty thread that is about to be opened.
+    pub fn new(thread: ThreadId) -> Self {
+        View {
+            thread,
+            messages: Array::new(),
+            state: State { status: Status::Connecting, has_older: false, loading_older: false, error: None },
+            error: JsValue::NULL,
+            frozen_messages: None,
+            snapshot: None,
+        }
+    }
+
+    /// Follows a change of the messages.
+    pub fn apply(&mut self, diff: Diff<Value>) {
+        self.frozen_messages = None;
+        self.snapshot = None;
+        match diff {
+            Diff::Insert { at, messages } => {
+                let inserted: Array = messages.iter().map(message).collect();
+                values::insert(&self.messages, at as u32, &inserted);
+            }
+            Diff::Update { at, message: updated } => self.messages.set(at as u32, message(&updated)),
+            Diff::Remove { at, count } => {
+                self.messages.splice(at as u32, count as u32, &JsValue::UNDEFINED);
+            }
+        }
+    }
+
+    /// Follows a change of the state.
+    pub fn set_state(&mut self, state: State) {
+        self.snapshot = None;
+        if state.error != self.state.error {
+            self.error = state.error.as_ref().map_or(JsValue::NULL, to_js);
+        }
+        self.state = state;
+    }
+
+    /// Whether the thread has stopped for good.
+    pub fn stopped(&self) -> bool {
+        self.state.status == Status::Closed
+    }
+
+    /// The snapshot: the identical object until something changed.
+    pub fn snapshot(&mut self) -> JsValue {
+        if let Some(snapshot) = &self.snapshot {
+            return snapshot.clone();
+        }
+        let messages = self.frozen_messages.get_or_insert_with(|| values::frozen_copy(&self.messages)).clone();
+        let snapshot = values::snapshot(
+            self.state.status.as_str(),
+            &messages,
+            self.state.has_older,
+            self.state.loading_older,
+            &self.error,
+        );
+        self.snapshot.insert(snapshot).clone()
+    }
+}
+
+thread_local! {
+    static CLOSED: JsValue =
+        values::snapshot(Status::Closed.as_str(), &values::frozen_copy(&Array::new()), false, false, &JsValue::NULL);
+}
+
+/// The snapshot of a session that is not open.
+pub fn closed() -> JsValue {
+    CLOSED.with(JsValue::clone)
+}
+
+fn message(message: &Message<Value>) -> JsValue {
+    match (&message.content, &message.delivery) {
+        (Content::Row(row), Delivery::Sent { seq }) => {
+            values::sent_message(&row.0, *seq as f64, message.sender == Sender::Me)
+        }
+        (content, delivery) => {
+            let (body, written_at) = match content {
+                Content::Draft { body, written_at } => (body.to_string(), *written_at),
+                // A row is in the database, so it is sent: the engine makes no other pair.
+                Content::Row(row) => (crate::json::Json::text(row, "body").unwrap_or_default(), 0),
+            };
+            let error = match delivery {
+                Delivery::Error(error) => to_js(error),
+                _ => JsValue::UNDEFINED,
+            };
+            values::draft_message(&message.id.text(), &body, written_at as f64, &error)
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! One WebSocket.
+
+use super::json::Value;
+use crate::phoenix::Frame;
+use gloo_events::EventListener;
+use js_sys::{ArrayBuffer, Uint8Array};
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{BinaryType, MessageEvent, WebSocket};
+
+/// What a socket tells.
+pub enum Event {
+    /// It is open.
+    Opened,
+    /// It received a frame.
+    Frame(Frame<Value>),
+    /// It is closed, or could not be opened.
+    Closed,
+}
+
+/// An open or opening WebSocket; dropped, it closes and tells nothing more.
+pub struct Socket {
+    socket: WebSocket,
+    _listeners: [EventListener; 3],
+}
+
+impl Socket {
+    /// Opens a socket; the browser refuses a URL that it may not open from this page.
+    pub fn open(url: &str, tell: impl Fn(Event) + Clone + 'static) -> Result<Self, JsValue> {
+        let socket = WebSocket::new(url)?;
+        socket.set_binary_type(BinaryType::Arraybuffer);
+        let (on_open, on_message, on_close) = (tell.clone(), tell.clone(), tell);
+        let listeners = [
+            EventListener::new(&socket, "open", move |_| on_open(Event::Opened)),
+            EventListener::new(&socket, "message", move |event| {
+                if let Some(frame) = frame(event.unchecked_ref::<MessageEvent>().data()) {
+                    on_message(Event::Frame(frame));
+                }
+            }),
+            EventListener::new(&socket, "close", move |_| on_close(Event::Closed)),
+        ];
+        Ok(Socket { socket, _listeners: listeners })
+    }
+
+    /// Sends a text frame. A socket that is closing swallows it, as the network might.
+    pub fn send(&self, frame: &str) {
+        let _ = self.socket.send_with_str(frame);
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        let _ = self.socket.close();
+    }
+}
+
+/// `None` for text that is not JSON.
+fn frame(data: JsValue) -> Option<Frame<Value>> {
+    match data.dyn_into::<ArrayBuffer>() {
+        Ok(buffer) => Some(Frame::Binary(Uint8Array::new(&buffer).to_vec())),
+        Err(text) => Value::parse_text(&text).map(Frame::Text),
+    }
+}
