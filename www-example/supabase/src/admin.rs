@@ -1,0 +1,159 @@
+//! The admin port, for tests: faults, latency, tokens, and what the server sees. See README.md.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::Server;
+use crate::faults::Rule;
+use crate::tokens::now;
+
+const CONNECTIONS_END: Duration = Duration::from_millis(20);
+
+pub fn router() -> Router<Arc<Server>> {
+    Router::new()
+        .route("/faults", get(faults).post(set_faults).delete(clear_faults))
+        .route("/latency", post(latency))
+        .route("/state", get(state))
+        .route("/restart-realtime", post(restart_realtime))
+        .route("/tokens", post(tokens))
+}
+
+fn refuse(status: StatusCode, code: &str, message: impl Into<String>) -> Response {
+    let message: String = message.into();
+    (status, Json(json!({"code": code, "message": message}))).into_response()
+}
+
+async fn faults(State(server): State<Arc<Server>>) -> Response {
+    Json(server.faults.rules()).into_response()
+}
+
+async fn set_faults(State(server): State<Arc<Server>>, body: String) -> Response {
+    let rules: Vec<Rule> = match serde_json::from_str(&body) {
+        Ok(rules) => rules,
+        Err(error) => {
+            return refuse(StatusCode::BAD_REQUEST, "bad-faults", format!("not an array of fault rules: {error}"));
+        }
+    };
+    if let Some((place, problem)) = rules.iter().enumerate().find_map(|(i, r)| Some((i, r.problem()?))) {
+        let message = format!("rule {place}: {problem}");
+        return refuse(StatusCode::BAD_REQUEST, "bad-faults", message);
+    }
+    let (at_once, standing): (Vec<Rule>, Vec<Rule>) = rules.into_iter().partition(|r| r.on.is_none());
+    let standing_count = standing.len();
+    server.faults.set(standing);
+    if server.faults.touch_requests() {
+        // Time for the clients to see that their idle connections have ended.
+        tokio::time::sleep(CONNECTIONS_END).await;
+    }
+    let mut hit = 0;
+    for rule in at_once {
+        if rule.effect.expire {
+            hit += server.hub.expire(&rule.matches);
+        }
+        if rule.effect.cut {
+            hit += server.hub.cut(&rule.matches);
+        }
+    }
+    Json(json!({"rules": standing_count, "hit_at_once": hit})).into_response()
+}
+
+async fn clear_faults(State(server): State<Arc<Server>>) -> StatusCode {
+    server.faults.set(Vec::new());
+    StatusCode::NO_CONTENT
+}
+
+#[derive(Deserialize)]
+struct Latency {
+    ms: u64,
+}
+
+async fn latency(State(server): State<Arc<Server>>, Json(latency): Json<Latency>) -> Response {
+    server.faults.set_latency_ms(latency.ms);
+    Json(json!({"ms": latency.ms})).into_response()
+}
+
+async fn state(State(server): State<Arc<Server>>) -> Response {
+    Json(json!({
+        "sockets": server.hub.state(),
+        "requests": server.request_counts(),
+        "streaming": server.hub.streaming(),
+        "faults": {"total": server.faults.total(), "rules": server.faults.rules()},
+        "latency_ms": server.faults.latency_ms(),
+    }))
+    .into_response()
+}
+
+async fn restart_realtime(State(server): State<Arc<Server>>) -> Response {
+    Json(json!({"sockets": server.hub.restart()})).into_response()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wish {
+    sub: Option<String>,
+    email: Option<String>,
+    /// Seconds; negative gives a token that has expired.
+    #[serde(default)]
+    expires_in: Option<i64>,
+    /// Added to the usual claims, or put in their place; a null takes one away.
+    #[serde(default)]
+    claims: Map<String, Value>,
+}
+
+async fn tokens(State(server): State<Arc<Server>>, body: String) -> Response {
+    let wish: Wish = match serde_json::from_str(&body) {
+        Ok(wish) => wish,
+        Err(error) => {
+            return refuse(
+                StatusCode::BAD_REQUEST,
+                "bad-token-wish",
+                format!("not {{sub | email, expires_in?, claims?}}: {error}"),
+            );
+        }
+    };
+    let user = match server.find_user(wish.sub.as_deref(), wish.email.as_deref()).await {
+        Ok(user) => user,
+        Err(error) => {
+            let message = format!("{error:#}");
+            return refuse(StatusCode::SERVICE_UNAVAILABLE, "no-database", message);
+        }
+    };
+    let sub = match (user["id"].as_str(), wish.sub) {
+        (Some(id), _) => id.to_owned(),
+        (None, Some(sub)) => sub,
+        (None, None) => {
+            let message = "no user has this email address: create it with the Auth admin API";
+            return refuse(StatusCode::NOT_FOUND, "unknown-user", message);
+        }
+    };
+    let issued = now();
+    let lifetime = wish.expires_in.unwrap_or(i64::try_from(server.settings.jwt_expiry.as_secs()).unwrap_or(i64::MAX));
+    let mut claims = json!({
+        "iss": format!("{}/auth/v1", server.url),
+        "sub": sub,
+        "aud": "authenticated",
+        "role": "authenticated",
+        "iat": issued.min(issued.saturating_add_signed(lifetime)),
+        "exp": issued.saturating_add_signed(lifetime),
+        "email": user["email"],
+        "app_metadata": user["app_metadata"],
+        "user_metadata": user["user_metadata"],
+        "aal": "aal1",
+        "is_anonymous": false,
+    });
+    for (name, value) in wish.claims {
+        claims[name] = value;
+    }
+    if let Value::Object(claims) = &mut claims {
+        claims.retain(|_, value| !value.is_null());
+    }
+    Json(json!({"access_token": server.tokens.sign(&claims), "expires_in": lifetime})).into_response()
+}

@@ -1,0 +1,258 @@
+//! What the server does wrong on demand: rules set over the admin port, for tests.
+//!
+//! A rule names a place (`on`), what must match there, what to do, how often and how likely. The first rule that fits
+//! decides. README.md lists what each effect means at each place.
+
+use std::sync::{
+    Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::sync::watch;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// An HTTP request, before anything of it ran.
+    Request,
+    /// A WebSocket handshake.
+    Connect,
+    /// A frame from a client.
+    FrameIn,
+    /// A frame to a client.
+    FrameOut,
+    /// An inserted row of `realtime.messages`, once for each joined channel.
+    Broadcast,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Match {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// A whole path, or the beginning of one when it ends in `*`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    /// With or without `realtime:` before it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Effect {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delay_ms: Option<u64>,
+    #[serde(skip_serializing_if = "is_false")]
+    pub drop: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    pub duplicate: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    pub cut: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    pub lose_answer: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    pub expire: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    pub silent: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+impl Effect {
+    pub fn delay(&self) -> Option<Duration> {
+        self.delay_ms.map(Duration::from_millis)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// Absent: at once, to the sockets and channels there are (`cut` and `expire` only).
+    #[serde(default)]
+    pub on: Option<Place>,
+    #[serde(default, rename = "match")]
+    pub matches: Match,
+    #[serde(rename = "do")]
+    pub effect: Effect,
+    #[serde(default)]
+    pub times: Option<u64>,
+    #[serde(default)]
+    pub probability: Option<f64>,
+    /// How often it took effect; the server counts.
+    #[serde(default, skip_deserializing)]
+    pub done: u64,
+}
+
+impl Rule {
+    /// What makes the rule senseless, in words.
+    pub fn problem(&self) -> Option<&'static str> {
+        let effect = &self.effect;
+        match self.on {
+            _ if *effect == Effect::default() => Some("`do` is empty"),
+            None if !(effect.cut || effect.expire) => Some("without `on`, only cut and expire"),
+            _ if self.probability.is_some_and(|p| !(0.0..=1.0).contains(&p)) => {
+                Some("`probability` is between 0 and 1")
+            }
+            _ if effect.status.is_some_and(|s| !(200..=599).contains(&s)) => Some("`status` is between 200 and 599"),
+            _ => None,
+        }
+    }
+}
+
+/// What stands at a place now, to be matched.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Subject<'a> {
+    pub method: &'a str,
+    pub path: &'a str,
+    pub event: &'a str,
+    /// A broadcast frame's own event, inside the frame's event `broadcast`.
+    pub inner_event: &'a str,
+    pub topic: &'a str,
+}
+
+impl Match {
+    pub fn fits(&self, subject: &Subject) -> bool {
+        let is = |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|w| w == is);
+        let path = match self.path.as_deref().map(|p| (p, p.strip_suffix('*'))) {
+            None => true,
+            Some((_, Some(prefix))) => subject.path.starts_with(prefix),
+            Some((whole, None)) => subject.path == whole,
+        };
+        // A preflight is only hit by name: who wants a POST to fail does not mean the OPTIONS before it.
+        let method = is(&self.method, subject.method) && (self.method.is_some() || subject.method != "OPTIONS");
+        let event = is(&self.event, subject.event) || is(&self.event, subject.inner_event);
+        let topic = self.topic.as_deref().is_none_or(|t| bare_topic(t) == bare_topic(subject.topic));
+        path && method && event && topic
+    }
+}
+
+fn bare_topic(topic: &str) -> &str {
+    topic.strip_prefix("realtime:").unwrap_or(topic)
+}
+
+pub struct Faults {
+    rules: Mutex<Vec<Rule>>,
+    total: AtomicU64,
+    latency_ms: AtomicU64,
+    /// Rises with every set of rules that touches requests. Open HTTP connections end then: a browser silently repeats a request that
+    /// dies on a connection that had served one before, and the test would see no fault.
+    generation: watch::Sender<u64>,
+}
+
+impl Default for Faults {
+    fn default() -> Self {
+        Self {
+            rules: Mutex::default(),
+            total: AtomicU64::new(0),
+            latency_ms: AtomicU64::new(0),
+            generation: watch::Sender::new(0),
+        }
+    }
+}
+
+impl Faults {
+    pub fn set(&self, rules: Vec<Rule>) {
+        *self.lock() = rules;
+        if self.touch_requests() {
+            self.generation.send_modify(|g| *g += 1);
+        }
+    }
+
+    pub fn rules(&self) -> Vec<Rule> {
+        self.lock().clone()
+    }
+
+    /// Effects since the start.
+    pub fn total(&self) -> u64 {
+        self.total.load(Ordering::Relaxed)
+    }
+
+    pub fn generation(&self) -> watch::Receiver<u64> {
+        self.generation.subscribe()
+    }
+
+    /// Whether a request may be made to fail, so that no connection should be used twice.
+    pub fn touch_requests(&self) -> bool {
+        self.lock().iter().any(|r| r.on == Some(Place::Request) && r.times != Some(r.done))
+    }
+
+    pub fn at(&self, place: Place, subject: &Subject) -> Option<Effect> {
+        let mut rules = self.lock();
+        let rule = rules.iter_mut().find(|r| {
+            r.on == Some(place)
+                && r.times.is_none_or(|times| r.done < times)
+                && r.matches.fits(subject)
+                && r.probability.is_none_or(|p| rand::random::<f64>() < p)
+        })?;
+        rule.done += 1;
+        self.total.fetch_add(1, Ordering::Relaxed);
+        Some(rule.effect.clone())
+    }
+
+    /// Half of the injected round trip: what one direction costs.
+    pub fn one_way(&self) -> Duration {
+        Duration::from_micros(self.latency_ms.load(Ordering::Relaxed) * 500)
+    }
+
+    pub fn latency_ms(&self) -> u64 {
+        self.latency_ms.load(Ordering::Relaxed)
+    }
+
+    pub fn set_latency_ms(&self, round_trip: u64) {
+        self.latency_ms.store(round_trip, Ordering::Relaxed);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Rule>> {
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(json: &str) -> Rule {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn a_rule_ends_after_its_times() {
+        let faults = Faults::default();
+        faults.set(vec![rule(r#"{"on":"request","match":{"method":"POST"},"do":{"status":500},"times":2}"#)]);
+        let post = Subject { method: "POST", path: "/rest/v1/x", ..Subject::default() };
+        let hits = (0..4).filter(|_| faults.at(Place::Request, &post).is_some()).count();
+        assert_eq!((hits, faults.total(), faults.rules()[0].done), (2, 2, 2));
+        assert!(!faults.touch_requests());
+    }
+
+    #[test]
+    fn matching_is_by_place_path_and_bare_topic() {
+        let fits = |m: &str, s: &Subject| serde_json::from_str::<Match>(m).unwrap().fits(s);
+        let options = Subject { method: "OPTIONS", path: "/rest/v1/rpc/f", ..Subject::default() };
+        assert!(!fits(r#"{"path":"/rest/*"}"#, &options));
+        assert!(fits(r#"{"path":"/rest/*","method":"OPTIONS"}"#, &options));
+        let frame =
+            Subject { event: "broadcast", inner_event: "INSERT", topic: "realtime:chat:a__b", ..Subject::default() };
+        assert!(fits(r#"{"event":"INSERT","topic":"chat:a__b"}"#, &frame));
+        assert!(!fits(r#"{"event":"UPDATE"}"#, &frame));
+    }
+
+    #[test]
+    fn a_senseless_rule_is_named() {
+        assert!(rule(r#"{"do":{"drop":true}}"#).problem().is_some());
+        assert!(rule(r#"{"on":"request","do":{}}"#).problem().is_some());
+        assert!(rule(r#"{"do":{"cut":true}}"#).problem().is_none());
+    }
+}
