@@ -91,7 +91,7 @@ export function ChatModal({ myMongoId, other, onClose, onSignInAgain }: Props) {
         )}
 
         <MessageList chat={chat} otherName={other.name} />
-        <Composer ref={composer} otherName={other.name} disabled={signedOut || chat.status === 'closed'} send={chat.send} />
+        <Composer ref={composer} otherName={other.name} disabled={signedOut} send={chat.send} />
       </div>
     </dialog>
   )
