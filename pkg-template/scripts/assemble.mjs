@@ -1,0 +1,69 @@
+// Makes the npm package: `npm run assemble -- --wasm DIR --out DIR`. DIR holds what wasm-bindgen made with
+// `--target web --omit-default-module-path --out-name core`, wasm-opt behind it.
+import { build } from 'esbuild'
+import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { deflateRawSync } from 'node:zlib'
+
+const { values: flags } = parseArgs({ options: { wasm: { type: 'string' }, out: { type: 'string' } } })
+if (!flags.wasm || !flags.out) {
+  console.error('usage: npm run assemble -- --wasm DIR --out DIR')
+  process.exit(2)
+}
+const template = resolve(import.meta.dirname, '..')
+const source = join(template, 'src')
+const wasm = resolve(flags.wasm)
+const out = resolve(flags.out)
+
+await rm(out, { recursive: true, force: true })
+await mkdir(out, { recursive: true })
+
+// wasm-bindgen puts values.js into a folder with a hash in its name.
+const glue = await readFile(join(wasm, 'core.js'), 'utf8')
+const values = /['"](\.\/snippets\/[^'"]+\/values\.js)['"]/.exec(glue)?.[1]
+if (!values) throw new Error(`${wasm}/core.js imports no values.js`)
+
+/** @type {import('esbuild').Plugin} */
+const generated = {
+  name: 'generated',
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.\/core\.js$/ }, () => ({ path: join(wasm, 'core.js') }))
+    onResolve({ filter: /^\.\/values\.js$/ }, () => ({ path: join(wasm, values) }))
+  },
+}
+
+await build({
+  entryPoints: [join(source, 'index.js'), join(source, 'react.js')],
+  outdir: out,
+  bundle: true,
+  minify: true,
+  format: 'esm',
+  target: 'es2022',
+  legalComments: 'none',
+  logLevel: 'warning',
+  // wasm-bindgen names values.js once for each import block; it is one module.
+  logOverride: { 'duplicate-object-key': 'silent' },
+  plugins: [
+    generated,
+    {
+      name: 'package entries stay apart',
+      setup({ onResolve }) {
+        onResolve({ filter: /^(\.\/(index|inline)\.js|react)$/ }, ({ path, kind }) =>
+          kind === 'entry-point' ? undefined : { path, external: true },
+        )
+      },
+    },
+  ],
+})
+
+const bytes = await readFile(join(wasm, 'core_bg.wasm'))
+await writeFile(join(out, 'core_bg.wasm'), bytes)
+await writeFile(join(out, 'inline.js'), `export default"${deflateRawSync(bytes, { level: 9 }).toString('base64')}"\n`)
+for (const name of ['index.d.ts', 'react.d.ts']) await copyFile(join(source, name), join(out, name))
+for (const name of ['README.md', 'LICENSE']) await copyFile(join(template, name), join(out, name))
+
+const { scripts: _scripts, devDependencies: _devDependencies, ...published } = JSON.parse(
+  await readFile(join(template, 'package.json'), 'utf8'),
+)
+await writeFile(join(out, 'package.json'), `${JSON.stringify(published, null, 2)}\n`)

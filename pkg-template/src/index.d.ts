@@ -1,0 +1,219 @@
+/**
+ * Realtime 1:1 chat on Supabase.
+ *
+ * ```ts
+ * import init, { ChatSession } from 'chopped-chat'
+ * await init()
+ * const session = new ChatSession(options)
+ * const off = session.subscribe(() => render(session.getSnapshot()))
+ * await session.open()
+ * ```
+ */
+
+/** Where the WebAssembly module may come from. */
+export type WasmSource = string | URL | Request | Response | BufferSource | WebAssembly.Module
+
+/**
+ * Loads the WebAssembly module, once a page however often it is called; after a failure the next call tries again.
+ * Without `source` it is found by itself: beside the package's code, else in a copy inside it.
+ *
+ * @throws {ChatError} `init-failed`. A Content-Security-Policy needs `script-src 'wasm-unsafe-eval'`.
+ */
+export default function init(source?: WasmSource): Promise<void>
+
+/** What the token endpoint answers. */
+export interface AccessToken {
+  /** The signed-in person's Supabase access token. */
+  access_token: string
+  /** How long it is still valid, in seconds. */
+  expires_in: number
+}
+
+/** Where the signed-in person's access token comes from: one of the two. */
+export type TokenSource =
+  | {
+      /** GET, with the page's cookies; answers {@link AccessToken}, or 401 when nobody is signed in. */
+      tokenUrl: string
+      getToken?: undefined
+    }
+  | {
+      /**
+       * Called instead; `null` when nobody is signed in. What it throws counts as no network, to be tried again, unless
+       * it has a numeric `status`, which then counts as the endpoint's HTTP status.
+       */
+      getToken: () => AccessToken | null | Promise<AccessToken | null>
+      tokenUrl?: undefined
+    }
+
+/** What makes sure that the thread exists before it is joined: one of the two. */
+export type EnsureSource =
+  | {
+      /** POST `{"other_mongo_id": "…"}`, with the page's cookies; any 2xx is good. */
+      ensureThreadUrl: string
+      ensureThread?: undefined
+    }
+  | {
+      /** Called instead, with the other person's Mongo id. A throw counts as with `getToken`. */
+      ensureThread: (otherMongoId: string) => unknown
+      ensureThreadUrl?: undefined
+    }
+
+/** The options of a session. Sessions of one person share the last one's token and ensure sources. */
+export type ChatSessionOptions = {
+  /** `https://<ref>.supabase.co` */
+  supabaseUrl: string
+  /** The legacy anon JWT or an `sb_publishable_…` key. */
+  supabaseAnonKey: string
+  /** The signed-in person's Mongo id: 1 to 119 bytes, without `__`, control characters or a `_` at an end. */
+  myMongoId: string
+  /** The other person's. */
+  otherMongoId: string
+  /** Messages a page, a whole number from 1 to 200; 50 unless said. */
+  pageSize?: number
+} & TokenSource &
+  EnsureSource
+
+/**
+ * - `connecting`: on the way to live for the first time
+ * - `live`: joined, and the first page is there
+ * - `reconnecting`: was live, on the way back
+ * - `offline`: the browser says that there is no network
+ * - `auth-required`: signed out; goes on by itself once there is a token again
+ * - `closed`: not open, or stopped for good by `error`
+ */
+export type ChatStatus = 'connecting' | 'live' | 'reconnecting' | 'offline' | 'auth-required' | 'closed'
+
+/** A message; frozen, and the identical object until it changes. */
+export interface ChatMessage {
+  /** A UUID, the same from sending to sent. */
+  readonly id: string
+  /** Its number in the thread, 1, 2, 3, … without holes; `null` until it is sent. */
+  readonly seq: number | null
+  readonly sender: 'me' | 'them'
+  /** At most 4000 characters (code points). */
+  readonly body: string
+  /** ISO 8601: the server's time once sent, this device's before. */
+  readonly createdAt: string
+  /** `error`: refused; `retry` or `discard` it. */
+  readonly status: 'sending' | 'sent' | 'error'
+  /** Why it was refused. */
+  readonly error?: ChatError
+}
+
+/** What to show; frozen, and the identical object until something changed. */
+export interface ChatSnapshot {
+  readonly status: ChatStatus
+  /** Oldest first; what is not sent yet comes last. */
+  readonly messages: readonly ChatMessage[]
+  /** Whether there are messages before the first one. */
+  readonly hasOlder: boolean
+  readonly loadingOlder: boolean
+  /** What keeps the thread from being live, if anything failed. */
+  readonly error: ChatError | null
+}
+
+/** The stable code of a {@link ChatError}. */
+export type ChatErrorCode =
+  /** An option or argument is missing or malformed. */
+  | 'invalid-options'
+  /** Nobody is signed in, or the token is refused again and again. */
+  | 'auth-required'
+  /** Signed in, but the account has no Mongo id linked to it. */
+  | 'identity-unlinked'
+  /** The signed-in person is not one of the thread's two. */
+  | 'not-a-participant'
+  /** The network or the server can't be reached. */
+  | 'network'
+  /** No answer in time. */
+  | 'timeout'
+  /** The server failed, or answered something that is not understood. */
+  | 'server'
+  /** Too many requests. */
+  | 'rate-limited'
+  /** The server refused the message. */
+  | 'refused'
+  /** The message holds nothing but white space. */
+  | 'message-empty'
+  /** The message is longer than 4000 characters. */
+  | 'message-too-long'
+  /** The project refuses the private channel. */
+  | 'private-only'
+  /** Realtime is switched off or suspended for the project. */
+  | 'realtime-disabled'
+  /** A table, function or endpoint of the installation is missing. */
+  | 'setup-missing'
+  /** The session is closed. */
+  | 'closed'
+  /** `init()` has not ended yet. */
+  | 'not-initialized'
+  /** The WebAssembly module could not be loaded. */
+  | 'init-failed'
+
+/** Every failure of this package. */
+export class ChatError extends Error {
+  constructor(code: ChatErrorCode, sentence: string, detail?: string)
+  readonly name: 'ChatError'
+  readonly code: ChatErrorCode
+  /** What the other side said, where it said something. */
+  readonly detail: string | null
+}
+
+/**
+ * One thread, open on a page. Sessions of one person share a WebSocket, a token and, on the same thread, everything;
+ * opening a session of another `myMongoId` on the same project closes those of the one before.
+ */
+export class ChatSession {
+  /**
+   * Checks the options and does nothing else yet.
+   *
+   * @throws {ChatError} `invalid-options`, naming the option; `not-initialized`
+   */
+  constructor(options: ChatSessionOptions)
+
+  /** Calls `callback` after the snapshot has changed, a burst of changes as a few calls. Gives the function that stops it. */
+  subscribe(callback: () => void): () => void
+
+  /** What to show. `closed` and empty while the session is not open. */
+  getSnapshot(): ChatSnapshot
+
+  /**
+   * Opens the thread; resolves when the first page is there. Resolves at once where it is; where the thread has stopped,
+   * or was closed, it tries anew.
+   *
+   * @throws {ChatError} (rejects) why the thread has stopped, or `closed` if it was closed meanwhile
+   */
+  open(): Promise<void>
+
+  /**
+   * Sends `body` and gives the message's id at once: the bubble is there as `sending`.
+   *
+   * @throws {ChatError} `message-empty`, `message-too-long`, `closed`
+   */
+  send(body: string): string
+
+  /**
+   * Reads the page before the first message; resolves when it is there, or when there is none.
+   *
+   * @throws {ChatError} (rejects) what went wrong; try again later
+   */
+  loadOlder(): Promise<void>
+
+  /** Sends a refused message again. Any other id changes nothing. */
+  retry(id: string): void
+
+  /** Drops a message that is not sent. Any other id changes nothing. */
+  discard(id: string): void
+
+  /** Leaves the thread. What was still `sending` goes on. `open()` opens it again. */
+  close(): void
+
+  /** The same as `close()`, for `using session = …`. */
+  [Symbol.dispose](): void
+}
+
+/**
+ * The id of the thread of two people: their Mongo ids sorted by UTF-8 bytes and joined by `__`.
+ *
+ * @throws {ChatError} `invalid-options`, `not-initialized`
+ */
+export function threadId(a: string, b: string): string
