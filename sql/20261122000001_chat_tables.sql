@@ -40,18 +40,21 @@ create index if not exists chat_messages_thread_id_created_at_idx on public.chat
 create index if not exists chat_messages_thread_id_id_idx on public.chat_messages (thread_id, id);
 
 -- A thread whose last_seq is null has messages that are not numbered yet (the next two files do it); until then a new
--- message of that thread stays without a number, too: null + 1 is null.
+-- message of that thread stays without a number, too.
 -- Messages first, here and in the files that follow: it is the order in which a send and a read lock the two tables.
 alter table public.chat_messages add column if not exists seq bigint;
 alter table public.chat_threads add column if not exists last_seq bigint;
 alter table public.chat_threads alter column last_seq set default 0;
 
 -- Holding the thread's row until commit is what makes seq gapless and its order the order of commits: a sequence leaves
--- holes after a rollback, and now() is the time at which a transaction began.
+-- holes after a rollback, and now() is the time at which a transaction began. The count in the thread's row is moved
+-- only after the insert, since one that ends in `on conflict do nothing` comes through here and must not use a number up.
 create or replace function chat_private.number_message() returns trigger
 language plpgsql security definer set search_path = '' as $$
 declare
   caller constant uuid := auth.uid();
+  thread record;
+  latest record;
 begin
   if new.body is null or btrim(new.body, E' \t\n\x0b\f\r') = '' then
     raise exception 'A message must not be empty.' using errcode = 'check_violation';
@@ -63,16 +66,24 @@ begin
   -- A user speaks only as themselves. This is the policy's business too, but that is asked after this trigger, and by
   -- then a stranger could tell a thread that exists from one that does not, and hold up its row.
   if caller is null or caller = new.sender_supabase_id then
-    update public.chat_threads t
-       set last_seq = t.last_seq + 1,
-           last_message_at = greatest(clock_timestamp(), t.last_message_at + interval '1 microsecond')
+    select t.last_seq, t.last_message_at into thread
+      from public.chat_threads t
      where t.thread_id = new.thread_id
        and ((t.user_a_supabase_id = new.sender_supabase_id
              and t.user_a_mongo_id = new.sender_mongo_id and t.user_b_mongo_id = new.recipient_mongo_id)
          or (t.user_b_supabase_id = new.sender_supabase_id
              and t.user_b_mongo_id = new.sender_mongo_id and t.user_a_mongo_id = new.recipient_mongo_id))
-    returning t.last_seq, t.last_message_at into new.seq, new.created_at;
+       for no key update;
     if found then
+      -- Rows of this same statement are counted by this alone.
+      select m.seq, m.created_at into latest
+        from public.chat_messages m
+       where m.thread_id = new.thread_id
+       order by m.seq desc
+       limit 1;
+      new.seq := case when thread.last_seq is not null then greatest(thread.last_seq, latest.seq) + 1 end;
+      new.created_at := greatest(
+        clock_timestamp(), greatest(thread.last_message_at, latest.created_at) + interval '1 microsecond');
       return new;
     end if;
   end if;
@@ -82,7 +93,23 @@ end
 $$;
 comment on function chat_private.number_message() is
   'BEFORE INSERT on chat_messages: sets seq and created_at, whatever the client gave, under a lock on the thread''s row; refuses with 42501 who may not write there, and with 23514 a body that is empty or too long.';
+
+create or replace function chat_private.count_message() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  update public.chat_threads
+     set last_seq = new.seq, last_message_at = new.created_at
+   where thread_id = new.thread_id;
+  return null;
+end
+$$;
+comment on function chat_private.count_message() is
+  'AFTER INSERT on chat_messages: the thread''s last_seq and last_message_at, under the lock that number_message took.';
+
 revoke all on function chat_private.number_message() from public, anon, authenticated, service_role;
+revoke all on function chat_private.count_message() from public, anon, authenticated, service_role;
 
 create or replace trigger chat_messages_number before insert on public.chat_messages
   for each row execute function chat_private.number_message();
+create or replace trigger chat_messages_count after insert on public.chat_messages
+  for each row execute function chat_private.count_message();
