@@ -15,7 +15,7 @@ use std::process::Command;
 pub enum Suite {
     /// Formatting, clippy for both targets, TypeScript
     Lint,
-    /// The engine and xtask, natively
+    /// What needs no server: the engine and xtask, the package's and the backend's own tests
     Unit,
     /// The migrations under every role
     Sql,
@@ -23,8 +23,6 @@ pub enum Suite {
     StandIn,
     /// The stand-in, as the genuine supabase-js sees it
     SupabaseJs,
-    /// The pure parts of the example's backend
-    Backend,
     /// The shell in Chromium, against the stand-in
     Browser,
     /// Two people in Chromium, on the whole example
@@ -57,7 +55,11 @@ impl Suite {
     fn run(self, count: &mut Count) -> Result<()> {
         match self {
             Suite::Lint => lint(count),
-            Suite::Unit => cargo_test(count, &["chopped-chat", "xtask"]),
+            Suite::Unit => {
+                cargo_test(count, &["chopped-chat", "xtask"])?;
+                npm_test(count, "pkg-template")?;
+                npm_test(count, "www-example/backend")
+            }
             Suite::Sql => {
                 // Its PostgreSQL is the stand-in's.
                 node::install("www-example/supabase")?;
@@ -68,7 +70,6 @@ impl Suite {
                 cargo_test(count, &["supabase-local"])
             }
             Suite::SupabaseJs => supabase_js(count),
-            Suite::Backend => backend(count),
             Suite::Browser => browser(count),
             Suite::E2e => e2e(count),
         }
@@ -90,7 +91,8 @@ fn lint(count: &mut Count) -> Result<()> {
         "clippy for wasm32",
         WasmToolchain::ready()?
             .cargo()?
-            .args(["clippy", "--package", "chopped-chat", "--all-targets"])
+            // The unit tests are native.
+            .args(["clippy", "--package", "chopped-chat", "--lib", "--test", "browser"])
             .args(["--target", toolchain::TARGET])
             .args(deny)
             .current_dir(&root),
@@ -123,9 +125,10 @@ fn cargo_test(count: &mut Count, packages: &[&str]) -> Result<()> {
     Ok(())
 }
 
-fn backend(count: &mut Count) -> Result<()> {
-    let dir = node::install("www-example/backend")?;
-    count.tests(process::attempt("backend tests", Command::new("npm").arg("test").current_dir(dir))?);
+fn npm_test(count: &mut Count, folder: &str) -> Result<()> {
+    let dir = node::install(folder)?;
+    let title = format!("npm test in {folder}");
+    count.tests(process::attempt(&title, Command::new("npm").arg("test").current_dir(dir))?);
     Ok(())
 }
 
