@@ -31,6 +31,19 @@ pub struct Now {
     pub wall: u64,
 }
 
+/// The time as the engine has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Time {
+    /// [`Now::mono`].
+    pub mono: u64,
+    /// [`Now::wall`].
+    pub wall: u64,
+    /// How much has passed since the start, in ms, by whichever of the two clocks ran further each time: the monotonic
+    /// clock stands still while some devices sleep, the wall clock can be set back. A jump ahead of the wall clock ends a
+    /// token early; nothing can prolong one.
+    pub aged: u64,
+}
+
 /// What an engine must know.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -250,7 +263,7 @@ pub struct Engine<V> {
 #[derive(Debug)]
 pub(crate) struct Core<V> {
     pub(crate) config: Config,
-    pub(crate) now: Now,
+    pub(crate) now: Time,
     pub(crate) rng: Rng,
     pub(crate) token: Token,
     pub(crate) socket: Socket,
@@ -325,7 +338,7 @@ impl<V: Json> Engine<V> {
     pub fn new(config: Config) -> Self {
         Engine {
             core: Core {
-                now: Now { mono: 0, wall: 0 },
+                now: Time::default(),
                 rng: Rng::new(config.seed),
                 config,
                 token: Token::default(),
@@ -345,7 +358,9 @@ impl<V: Json> Engine<V> {
 
     /// Takes in what happened.
     pub fn handle(&mut self, now: Now, input: Input<V>) {
-        self.core.now = Now { mono: now.mono.max(self.core.now.mono), wall: now.wall };
+        let Time { mono, wall, aged } = self.core.now;
+        let passed = now.mono.saturating_sub(mono).max(if wall > 0 { now.wall.saturating_sub(wall) } else { 0 });
+        self.core.now = Time { mono: now.mono.max(mono), wall: now.wall, aged: aged.saturating_add(passed) };
         self.take_in(input);
         self.expire();
         // What one step starts may make another one possible.
@@ -513,7 +528,7 @@ impl<V: Json> Engine<V> {
             thread.drive(core);
         }
         threads.retain(|thread| {
-            let forget = thread.forget_at().is_some_and(|at| core.due(at));
+            let forget = thread.idle_at().is_some_and(|at| core.due(at)) && !thread.holds_drafts();
             if forget {
                 core.emit(Output::Forgotten(thread.id.clone()));
             }
@@ -526,7 +541,9 @@ impl<V: Json> Engine<V> {
 
     fn drive_socket(&mut self) {
         let core = &mut self.core;
-        if self.threads.is_empty() || core.token.stopped().is_some() {
+        let now = core.now.mono;
+        let unused = self.threads.iter().all(|thread| thread.idle_at().is_some_and(|at| at <= now));
+        if unused || core.token.stopped().is_some() {
             if let Some(id) = core.socket.close() {
                 core.emit(Output::CloseSocket(id));
                 for thread in &mut self.threads {

@@ -475,9 +475,14 @@ impl<V: Json> Thread<V> {
         self.stopped.is_none() && (self.sessions > 0 || self.outbox.has_pending())
     }
 
-    /// When it can be forgotten; `None` while it is in use.
-    pub(crate) fn forget_at(&self) -> Option<u64> {
+    /// When nothing more is to be expected of it; `None` while it is in use.
+    pub(crate) fn idle_at(&self) -> Option<u64> {
         (self.sessions == 0 && !self.is_busy()).then_some(self.closed_at + LINGER)
+    }
+
+    /// Whether it holds what only a person can settle: refused messages, to be retried or discarded.
+    pub(crate) fn holds_drafts(&self) -> bool {
+        !self.outbox.is_empty()
     }
 
     pub(crate) fn is_joining(&self) -> bool {

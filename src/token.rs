@@ -1,11 +1,10 @@
 //! When a token is good, when to renew it, when to stop asking.
 //!
 //! Expiry is counted from the moment the token arrived, by the `expires_in` of the server: the device's clock may be a
-//! year off. Only its *pace* is used, and only as a hint: where the wall clock ran further than the monotonic one (the
-//! device slept), the token is renewed early.
+//! year off. Only the *pace* of the clocks counts, see [`Time::aged`](crate::engine::Time::aged).
 
 use crate::backoff::{Backoff, Rng};
-use crate::engine::{Answer, Now, RequestId};
+use crate::engine::{Answer, RequestId, Time};
 use crate::error::{ChatError, Code};
 use crate::json::Json;
 
@@ -27,7 +26,7 @@ pub struct Token {
 #[derive(Debug)]
 struct Held {
     text: String,
-    arrived: Now,
+    arrived: u64,
     life: u64,
 }
 
@@ -39,24 +38,21 @@ const RENEW_AHEAD: u64 = 90_000;
 const MIN_LEFT: u64 = 30_000;
 
 impl Held {
-    /// The older of the two clocks' ages: a jump of the wall clock can end a token early, never prolong it.
-    fn left(&self, now: Now) -> u64 {
-        let mono = now.mono.saturating_sub(self.arrived.mono);
-        let wall = now.wall.saturating_sub(self.arrived.wall);
-        self.life.saturating_sub(mono.max(wall))
+    fn left(&self, now: Time) -> u64 {
+        self.life.saturating_sub(now.aged.saturating_sub(self.arrived))
     }
 }
 
 impl Token {
     /// The token and its generation, if it has enough life left to be used.
-    pub fn usable(&self, now: Now) -> Option<(&str, u32)> {
+    pub fn usable(&self, now: Time) -> Option<(&str, u32)> {
         let held = self.held.as_ref()?;
         let enough = held.left(now) > MIN_LEFT.min(held.life / 6);
         enough.then_some((held.text.as_str(), self.generation))
     }
 
     /// Whether a fetch is due, or else when to look again.
-    pub fn fetch_due(&self, now: Now) -> Result<bool, u64> {
+    pub fn fetch_due(&self, now: Time) -> Result<bool, u64> {
         if self.request.is_some() || self.stopped.is_some() {
             return Ok(false);
         }
@@ -76,7 +72,7 @@ impl Token {
     }
 
     /// A fetch has ended. `refused` is the code with which the endpoint refuses for good, if it does.
-    pub fn fetched<V: Json>(&mut self, now: Now, answer: &Answer<V>, rng: &mut Rng) {
+    pub fn fetched<V: Json>(&mut self, now: Time, answer: &Answer<V>, rng: &mut Rng) {
         self.request = None;
         let (error, at_least) = match answer {
             Answer::Http { status: 200..=299, body: Some(body), .. } => {
@@ -84,7 +80,7 @@ impl Token {
                 let life = body.number("expires_in").filter(|s| *s > 0);
                 if let (Some(text), Some(life)) = (text, life) {
                     let life = life.saturating_mul(1_000);
-                    self.held = Some(Held { text, arrived: now, life });
+                    self.held = Some(Held { text, arrived: now.aged, life });
                     self.generation += 1;
                     self.error = None;
                     if self.refusals == 0 {
@@ -118,7 +114,7 @@ impl Token {
     }
 
     /// PostgREST or Realtime refused the token of `generation`. Renewed once at once, then ever more slowly.
-    pub fn refused(&mut self, now: Now, generation: u32, rng: &mut Rng) {
+    pub fn refused(&mut self, now: Time, generation: u32, rng: &mut Rng) {
         if generation != self.generation || self.held.is_none() {
             return;
         }

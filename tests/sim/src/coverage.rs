@@ -1,0 +1,81 @@
+//! What the runs reached: a fault that never struck proves nothing.
+
+use std::collections::BTreeMap;
+
+/// Counts by name.
+#[derive(Debug, Default, Clone)]
+pub struct Coverage(BTreeMap<&'static str, u64>);
+
+/// All that a full run must reach.
+pub const REQUIRED: &[&str] = &[
+    "fault: answer hangs",
+    "fault: answer hangs after commit",
+    "fault: answer lost after commit",
+    "fault: broadcast dropped",
+    "fault: broadcast duplicated",
+    "fault: broadcast reordered",
+    "fault: clock jumps",
+    "fault: cold replication",
+    "fault: device sleeps",
+    "fault: device sleeps, clock stands still",
+    "fault: message refused",
+    "fault: offline",
+    "fault: request lost before",
+    "fault: server error after commit",
+    "fault: server error before",
+    "fault: silent replication",
+    "fault: slow answer",
+    "fault: slow join",
+    "fault: socket cut",
+    "fault: socket half open",
+    "fault: socket refused",
+    "fault: tab killed",
+    "fault: tab killed while sending",
+    "fault: token refused",
+    "fault: too many requests",
+    "fault: unauthorized session",
+    "join: accepted",
+    "join: refused",
+    "page: close",
+    "page: discard",
+    "page: hide",
+    "page: load older",
+    "page: open",
+    "page: retry",
+    "page: send",
+    "socket: idle end",
+    "state: auth-required",
+    "state: closed",
+    "state: connecting",
+    "state: live",
+    "state: offline",
+    "state: reconnecting",
+    "timeline: fresh window",
+    "token: expired while joined",
+    "token: renewed on the channel",
+];
+
+impl Coverage {
+    /// Counts one.
+    pub fn hit(&mut self, name: &'static str) {
+        debug_assert!(REQUIRED.contains(&name), "{name} is not listed");
+        *self.0.entry(name).or_default() += 1;
+    }
+
+    /// Adds another run's counts.
+    pub fn add(&mut self, other: &Coverage) {
+        for (name, count) in &other.0 {
+            *self.0.entry(name).or_default() += count;
+        }
+    }
+
+    /// All counts together.
+    pub fn total(&self) -> u64 {
+        self.0.values().sum()
+    }
+
+    /// Each required name with its count.
+    pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        REQUIRED.iter().map(|name| (*name, self.0.get(name).copied().unwrap_or(0)))
+    }
+}

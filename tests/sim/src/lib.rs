@@ -1,0 +1,20 @@
+//! Engines, a model server and a hostile network under a scheduler drawn from one seed.
+//!
+//! [`run`] plays one seed: people type, scroll, close and reopen while requests are lost before and after they commit,
+//! sockets die with and without a word, replication falls silent, clocks jump and tabs are killed. Then the faults end,
+//! and what every screen shows must be what the server has.
+//!
+//! | module | one idea |
+//! |---|---|
+//! | [`world`] | the scheduler: time, the network, its faults, the people |
+//! | [`server`] | the model of Supabase: rows numbered under a lock, RLS, tokens, at-most-once broadcasts |
+//! | [`tab`] | a browser tab: an engine, its clocks, its screen, its storage |
+//! | [`coverage`] | what the runs reached |
+
+pub mod coverage;
+pub mod server;
+pub mod tab;
+pub mod world;
+
+pub use coverage::Coverage;
+pub use world::{Failure, run};

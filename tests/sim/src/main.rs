@@ -1,0 +1,105 @@
+//! `sim`: plays seeds until one fails or all are done.
+
+use clap::Parser;
+use sim::{Coverage, run};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
+
+/// Engines against a model server under faults, many times over.
+#[derive(Parser)]
+struct Arguments {
+    /// How many seeds to play.
+    #[arg(long, default_value_t = 10_000)]
+    seeds: u64,
+    /// The first seed; drawn from the clock if absent.
+    #[arg(long)]
+    base: Option<u64>,
+    /// Plays this one seed and prints what happens.
+    #[arg(long)]
+    trace: Option<u64>,
+    /// Threads; as many as there are processors if absent.
+    #[arg(long)]
+    jobs: Option<usize>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if let Some(seed) = arguments.trace {
+        return match run(seed, true) {
+            Ok(summary) => {
+                println!("seed {seed} is fine: {} sends, {} requests", summary.sent, summary.requests);
+                ExitCode::SUCCESS
+            }
+            Err(failure) => {
+                for line in &failure.trace {
+                    println!("{line}");
+                }
+                println!("seed {seed} fails {}", failure.why);
+                ExitCode::FAILURE
+            }
+        };
+    }
+    let base = arguments.base.unwrap_or_else(|| {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        since.map_or(1, |d| d.as_secs() % 1_000_000_000 * 1_000_000)
+    });
+    println!("base seed {base}");
+    let jobs = arguments.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let (next, failed) = (AtomicU64::new(0), AtomicBool::new(false));
+    let total = Mutex::new((Coverage::default(), [0u64; 4]));
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(|| {
+                let mut coverage = Coverage::default();
+                let mut sums = [0; 4];
+                loop {
+                    let n = next.fetch_add(1, Ordering::Relaxed);
+                    if n >= arguments.seeds || failed.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    match run(base + n, false) {
+                        Ok(summary) => {
+                            coverage.add(&summary.coverage);
+                            let counts = [summary.sent, summary.requests, summary.joins, summary.connects];
+                            for (sum, count) in sums.iter_mut().zip(counts) {
+                                *sum += count;
+                            }
+                        }
+                        Err(failure) => {
+                            failed.store(true, Ordering::Relaxed);
+                            println!("seed {} fails {}", base + n, failure.why);
+                            println!("replay: cargo xtask sim --trace {}", base + n);
+                        }
+                    }
+                    if n > 0 && n.is_multiple_of(20_000) {
+                        println!("{n} runs, {:.0} s", start.elapsed().as_secs_f64());
+                    }
+                }
+                let mut total = total.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                total.0.add(&coverage);
+                for (sum, count) in total.1.iter_mut().zip(sums) {
+                    *sum += count;
+                }
+            });
+        }
+    });
+    let (coverage, [sent, requests, joins, connects]) = total.into_inner().unwrap_or_else(|e| e.into_inner());
+    let mut missing = false;
+    for (name, count) in coverage.counts() {
+        println!("{count:>12}  {name}");
+        missing |= count == 0;
+    }
+    println!("{sent} sends, {requests} requests, {joins} joins, {connects} connects in {:.1} s", start.elapsed().as_secs_f64());
+    if failed.into_inner() {
+        return ExitCode::FAILURE;
+    }
+    if missing && arguments.seeds >= 1_000 {
+        println!("something was never reached");
+        return ExitCode::FAILURE;
+    }
+    println!("{} runs: 0 lost, 0 doubled, 0 swapped", arguments.seeds);
+    ExitCode::SUCCESS
+}

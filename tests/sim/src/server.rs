@@ -1,0 +1,125 @@
+//! The model of Supabase: what the engine relies on, and nothing kinder.
+
+use chopped_chat::{Answer, MessageId, Request};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// A thread's rows; `rows[i]` has seq `i + 1`.
+#[derive(Debug, Default)]
+pub struct Table {
+    pub rows: Vec<Value>,
+    ids: BTreeMap<MessageId, usize>,
+}
+
+/// The database and what stands before it.
+#[derive(Debug, Default)]
+pub struct Server {
+    pub threads: BTreeMap<String, Table>,
+    /// Ms a fresh token lives.
+    pub token_life: u64,
+    /// Who is signed out at the backend.
+    pub signed_out: Vec<String>,
+    /// Whether messages whose body begins with `!` are refused.
+    pub refusing: bool,
+}
+
+/// An access token: `token:<person>:<end of life in ms of true time>`.
+pub fn token_end(token: &str) -> Option<(&str, u64)> {
+    let mut parts = token.strip_prefix("token:")?.split(':');
+    Some((parts.next()?, parts.next()?.parse().ok()?))
+}
+
+fn http(status: u16, body: Value) -> Answer<Value> {
+    Answer::Http { status, body: Some(body), retry_after: None }
+}
+
+impl Server {
+    /// Whether `person` may read and join the thread.
+    pub fn may_read(&self, thread: &str, person: &str) -> bool {
+        self.threads.contains_key(thread) && thread.split("__").any(|id| id == person)
+    }
+
+    /// Runs a request of `person`'s page. Answers the new row too, if there is one.
+    pub fn execute(&mut self, now: u64, person: &str, request: &Request) -> (Answer<Value>, Option<Value>) {
+        match request {
+            Request::Token if self.signed_out.iter().any(|p| p == person) => {
+                (http(401, json!({"code": "signed-out", "message": "signed out"})), None)
+            }
+            Request::Token => {
+                let token = format!("token:{person}:{}", now + self.token_life);
+                (http(200, json!({"access_token": token, "expires_in": self.token_life / 1_000})), None)
+            }
+            Request::EnsureThread { body } => {
+                let body: Value = serde_json::from_str(body).expect("the engine writes JSON");
+                let other = body["other_mongo_id"].as_str().expect("the engine names the other");
+                let (low, high) = if person < other { (person, other) } else { (other, person) };
+                let id = format!("{low}__{high}");
+                self.threads.entry(id.clone()).or_default();
+                (http(200, json!({"thread_id": id})), None)
+            }
+            Request::Rest { url, token, body } => match token_end(token) {
+                // PostgREST allows 30 s of leeway.
+                Some((owner, end)) if owner == person && end + 30_000 > now => match body {
+                    None => (self.select(person, url), None),
+                    Some(body) => self.insert(now, person, body),
+                },
+                _ => (http(401, json!({"code": "PGRST303", "message": "JWT expired"})), None),
+            },
+        }
+    }
+
+    fn select(&self, person: &str, url: &str) -> Answer<Value> {
+        let (mut after, mut before, mut limit, mut thread) = (0, u64::MAX, usize::MAX, "");
+        for parameter in url.split_once('?').expect("a query").1.split('&') {
+            let (name, value) = parameter.split_once('=').expect("name=value");
+            match (name, value.split_once('.')) {
+                ("thread_id", Some(("eq", id))) => thread = id,
+                ("seq", Some(("gt", n))) => after = n.parse().expect("a number"),
+                ("seq", Some(("lt", n))) => before = n.parse().expect("a number"),
+                ("limit", None) => limit = value.parse().expect("a number"),
+                ("order", Some(("seq", "desc"))) => {}
+                ("select", None) => {}
+                _ => panic!("the model does not know {parameter}"),
+            }
+        }
+        if !self.may_read(thread, person) {
+            return http(200, json!([]));
+        }
+        let rows = &self.threads[thread].rows;
+        let found = rows.iter().rev().filter(|row| {
+            let seq = row["seq"].as_u64().expect("a seq");
+            seq > after && seq < before
+        });
+        http(200, found.take(limit).cloned().collect())
+    }
+
+    fn insert(&mut self, now: u64, person: &str, body: &str) -> (Answer<Value>, Option<Value>) {
+        let arguments: Value = serde_json::from_str(body).expect("the engine writes JSON");
+        let thread = arguments["_thread_id"].as_str().expect("a thread");
+        let text = arguments["_body"].as_str().expect("a body");
+        let id = arguments["_id"].as_str().and_then(MessageId::parse).expect("an id");
+        if !self.may_read(thread, person) || arguments["_sender_mongo_id"] != person {
+            return (http(403, json!({"code": "42501", "message": "not yours"})), None);
+        }
+        if self.refusing && text.starts_with('!') {
+            return (http(400, json!({"code": "23514", "message": "no shouting"})), None);
+        }
+        let table = self.threads.get_mut(thread).expect("it may be read");
+        if let Some(index) = table.ids.get(&id) {
+            let row = &table.rows[*index];
+            return if row["body"] == text && row["sender_mongo_id"] == person {
+                (http(200, row.clone()), None)
+            } else {
+                (http(409, json!({"code": "23505", "message": "taken"})), None)
+            };
+        }
+        let row = json!({
+            "id": id.text(), "thread_id": thread, "sender_mongo_id": person,
+            "recipient_mongo_id": arguments["_recipient_mongo_id"], "body": text,
+            "seq": table.rows.len() + 1, "created_at": format!("{now:020}"),
+        });
+        table.ids.insert(id, table.rows.len());
+        table.rows.push(row.clone());
+        (http(200, row.clone()), Some(row))
+    }
+}

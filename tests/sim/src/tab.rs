@@ -1,0 +1,227 @@
+//! A browser tab: an engine, its clocks, its screen, its storage.
+
+use crate::coverage::Coverage;
+use crate::server::Server;
+use chopped_chat::{
+    Config, Content, Delivery, Diff, Draft, Engine, Input, Message, MessageId, Now, Output, State, Status, ThreadId,
+};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// What a person sees of a thread.
+#[derive(Debug, Default)]
+pub struct Screen {
+    pub messages: Vec<Message<Value>>,
+    pub state: Option<State>,
+}
+
+impl Screen {
+    /// The numbers of the confirmed messages.
+    pub fn seqs(&self) -> Vec<u64> {
+        self.messages.iter().filter_map(|m| if let Delivery::Sent { seq } = m.delivery { Some(seq) } else { None }).collect()
+    }
+
+    /// The unconfirmed messages and whether each waits to be sent.
+    pub fn drafts(&self) -> impl Iterator<Item = (MessageId, bool)> + '_ {
+        self.messages.iter().filter_map(|m| match m.delivery {
+            Delivery::Sent { .. } => None,
+            Delivery::Sending => Some((m.id, true)),
+            Delivery::Error(_) => Some((m.id, false)),
+        })
+    }
+}
+
+/// A tab.
+#[derive(Debug)]
+pub struct Tab {
+    pub person: &'static str,
+    pub engine: Option<Engine<Value>>,
+    /// Counts its incarnations: an event of an earlier one is void.
+    pub life: u32,
+    pub screens: BTreeMap<ThreadId, Screen>,
+    /// Sessions open by thread.
+    pub open: BTreeMap<ThreadId, u32>,
+    /// Drafts in storage, which survives the tab.
+    pub storage: BTreeMap<MessageId, (ThreadId, Draft)>,
+    /// True time of the incarnation's start, plus all that its monotonic clock slept through.
+    pub mono_zero: u64,
+    /// Wall clock minus true time, in ms.
+    pub wall_offset: i64,
+    pub asleep_until: u64,
+    pub online: bool,
+    pub visible: bool,
+    /// What the last batch of outputs left to be done by the world.
+    pub page_inputs: u64,
+}
+
+impl Tab {
+    pub fn new(person: &'static str) -> Self {
+        Tab {
+            person,
+            engine: None,
+            life: 0,
+            screens: BTreeMap::new(),
+            open: BTreeMap::new(),
+            storage: BTreeMap::new(),
+            mono_zero: 0,
+            wall_offset: 0,
+            asleep_until: 0,
+            online: true,
+            visible: true,
+            page_inputs: 0,
+        }
+    }
+
+    /// Loads the page.
+    pub fn start(&mut self, now: u64, seed: u64) {
+        self.life += 1;
+        self.mono_zero = now;
+        self.visible = true;
+        self.engine = Some(Engine::new(Config {
+            supabase_url: "https://model".into(),
+            anon_key: "anon".into(),
+            my_id: self.person.into(),
+            seed,
+        }));
+    }
+
+    /// Ends the page without a word.
+    pub fn kill(&mut self) {
+        self.life += 1;
+        self.engine = None;
+        self.screens.clear();
+        self.open.clear();
+    }
+
+    pub fn clocks(&self, now: u64) -> Now {
+        // Not 0: a wall clock is never at the epoch.
+        const DAY: i64 = 86_400_000;
+        Now {
+            mono: now.saturating_sub(self.mono_zero),
+            wall: (1_000 * DAY + now as i64 + self.wall_offset).max(1) as u64,
+        }
+    }
+
+    /// Feeds the engine and answers what the world must do. What is shown is applied and checked here.
+    pub fn handle(
+        &mut self,
+        now: u64,
+        input: Input<Value>,
+        server: &Server,
+        coverage: &mut Coverage,
+    ) -> Result<Vec<Output<Value>>, String> {
+        let clocks = self.clocks(now);
+        let Some(engine) = &mut self.engine else { return Ok(Vec::new()) };
+        engine.handle(clocks, input);
+        let mut rest = Vec::new();
+        let mut changed: Vec<ThreadId> = Vec::new();
+        while let Some(output) = self.engine.as_mut().and_then(Engine::poll) {
+            match output {
+                Output::Messages(thread, diff) => {
+                    self.screens.entry(thread.clone()).or_default().apply(diff, coverage)?;
+                    if !changed.contains(&thread) {
+                        changed.push(thread);
+                    }
+                }
+                Output::State(thread, state) => {
+                    coverage.hit(match state.status {
+                        Status::Connecting => "state: connecting",
+                        Status::Live => "state: live",
+                        Status::Reconnecting => "state: reconnecting",
+                        Status::Offline => "state: offline",
+                        Status::AuthRequired => "state: auth-required",
+                        Status::Closed => "state: closed",
+                    });
+                    self.screens.entry(thread).or_default().state = Some(state);
+                }
+                Output::Store(thread, draft) => {
+                    self.storage.insert(draft.id, (thread, draft));
+                }
+                Output::Unstore(_, id) => {
+                    self.storage.remove(&id);
+                }
+                Output::Forgotten(thread) => {
+                    if self.open.get(&thread).is_some_and(|sessions| *sessions > 0) {
+                        return Err(format!("{} forgot an open thread", self.person));
+                    }
+                    self.screens.remove(&thread);
+                }
+                Output::Opened(..) | Output::OlderLoaded(..) => {}
+                other => rest.push(other),
+            }
+        }
+        // A page shows what a batch left: that is what must be right.
+        for thread in changed {
+            if let Some(screen) = self.screens.get(&thread) {
+                screen.check(&thread, server).map_err(|why| format!("{}'s screen: {why}", self.person))?;
+            }
+        }
+        Ok(rest)
+    }
+}
+
+impl Screen {
+    fn apply(&mut self, diff: Diff<Value>, coverage: &mut Coverage) -> Result<(), String> {
+        match diff {
+            Diff::Insert { at, messages } => {
+                if at > self.messages.len() {
+                    return Err(format!("insert at {at} of {}", self.messages.len()));
+                }
+                self.messages.splice(at..at, messages);
+            }
+            Diff::Update { at, message } => {
+                let old = self.messages.get_mut(at).ok_or("update beyond the end")?;
+                if old.id != message.id {
+                    return Err("a bubble's id changed".into());
+                }
+                if matches!(old.delivery, Delivery::Sent { .. }) {
+                    return Err("a sent message changed".into());
+                }
+                *old = message;
+            }
+            Diff::Remove { at, count } => {
+                if at + count > self.messages.len() {
+                    return Err("remove beyond the end".into());
+                }
+                let sent = self.messages[at..at + count].iter().any(|m| matches!(m.delivery, Delivery::Sent { .. }));
+                if at == 0 && sent {
+                    coverage.hit("timeline: fresh window");
+                }
+                self.messages.drain(at..at + count);
+            }
+        }
+        Ok(())
+    }
+
+    /// What must hold at every moment: confirmed messages in seq order, each as the server has it; drafts after them; no id
+    /// twice.
+    fn check(&self, thread: &ThreadId, server: &Server) -> Result<(), String> {
+        let rows = server.threads.get(thread.as_str()).map(|table| &table.rows);
+        let (mut last, mut drafts) = (0, false);
+        let mut ids = Vec::with_capacity(self.messages.len());
+        for message in &self.messages {
+            ids.push(message.id);
+            match (&message.delivery, &message.content) {
+                (Delivery::Sent { seq }, Content::Row(row)) => {
+                    if *seq <= last {
+                        return Err(format!("swapped or doubled: {seq} after {last}"));
+                    }
+                    if drafts {
+                        return Err(format!("sent {seq} after a draft"));
+                    }
+                    last = *seq;
+                    if rows.and_then(|rows| rows.get(*seq as usize - 1)) != Some(row) {
+                        return Err(format!("{seq} is not what the server has"));
+                    }
+                }
+                (Delivery::Sent { .. }, _) | (_, Content::Row(_)) => return Err("a draft that is sent".into()),
+                _ => drafts = true,
+            }
+        }
+        ids.sort_unstable();
+        if ids.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err("doubled: one id twice".into());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,1090 @@
+//! The scheduler: time, the network, its faults, the people. All of it is drawn from one seed.
+
+use crate::coverage::Coverage;
+use crate::server::{Server, token_end};
+use crate::tab::Tab;
+use chopped_chat::backoff::Rng;
+use chopped_chat::{Answer, Frame, Input, MessageId, Output, Request, RequestId, SocketId, Status, ThreadId};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// What went wrong in a run, and how it came to it.
+#[derive(Debug)]
+pub struct Failure {
+    pub why: String,
+    pub trace: Vec<String>,
+}
+
+/// What a good run looked like.
+#[derive(Debug, Default)]
+pub struct Summary {
+    pub coverage: Coverage,
+    pub sent: u64,
+    pub requests: u64,
+    pub joins: u64,
+    pub connects: u64,
+}
+
+/// Plays one seed.
+pub fn run(seed: u64, trace: bool) -> Result<Summary, Failure> {
+    let mut world = World::new(seed, trace);
+    match world.play() {
+        Ok(()) => Ok(world.summary),
+        Err(why) => Err(Failure { why: format!("at {} ms: {why}", world.now), trace: world.trace }),
+    }
+}
+
+type TabId = usize;
+type ConnId = u32;
+
+#[derive(Debug)]
+enum Event {
+    /// The person does something.
+    Act(TabId),
+    /// The surroundings do something.
+    Fault,
+    Timer(TabId, u32),
+    RequestArrives(TabId, u32, RequestId, Request, Fate),
+    AnswerArrives(TabId, u32, RequestId, Answer<Value>),
+    SocketOpens(TabId, u32, SocketId, ConnId),
+    SocketDies(TabId, u32, SocketId),
+    FrameArrives(ConnId, String),
+    FrameDelivered(TabId, u32, SocketId, Frame<Value>),
+    /// A join has been decided.
+    JoinDone(ConnId, Value),
+    TokenEnds(ConnId, String, u64),
+    Idle(ConnId),
+    ReplicationReady(u32),
+    Restart(TabId),
+    Online(TabId),
+    SignedIn(String),
+}
+
+/// What becomes of a request that reached the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Answered,
+    LostAfter,
+    HangsAfter,
+    FailsBefore,
+    FailsAfter,
+    Refused401,
+    TooMany,
+}
+
+/// A WebSocket as the server sees it.
+#[derive(Debug)]
+struct Conn {
+    tab: TabId,
+    life: u32,
+    socket: SocketId,
+    person: &'static str,
+    /// Frames vanish both ways, and no end is seen.
+    half_open: bool,
+    heard_at: u64,
+    /// When the next frame may be read: a join stalls the socket.
+    busy_until: u64,
+    /// When the last frame out will arrive: a socket keeps the order.
+    last_out: u64,
+    last_in: u64,
+    channels: BTreeMap<String, Channel>,
+}
+
+#[derive(Debug)]
+struct Channel {
+    join_ref: Value,
+    token: String,
+}
+
+/// A message somebody sent.
+#[derive(Debug)]
+struct Sent {
+    id: MessageId,
+    tab: TabId,
+    thread: ThreadId,
+    body: String,
+    discarded: bool,
+    retried: bool,
+}
+
+struct World {
+    rng: Rng,
+    now: u64,
+    count: u64,
+    queue: BTreeMap<(u64, u64), Event>,
+    server: Server,
+    tabs: Vec<Tab>,
+    threads: Vec<(ThreadId, &'static str, &'static str)>,
+    conns: BTreeMap<ConnId, Conn>,
+    last_conn: ConnId,
+    /// Whether database broadcasts flow; the number names the outage.
+    replication: Result<(), u32>,
+    outages: u32,
+    calm: bool,
+    /// Per mille of requests, frames and joins that something happens to.
+    hostility: u64,
+    page_size: u32,
+    sent: Vec<Sent>,
+    acts_left: u64,
+    summary: Summary,
+    tracing: bool,
+    trace: Vec<String>,
+}
+
+macro_rules! trace {
+    ($world:expr, $($arg:tt)*) => {
+        if $world.tracing {
+            let line = format!("{:>8} {}", $world.now, format!($($arg)*));
+            $world.trace.push(line);
+        }
+    };
+}
+
+/// How long the faults and the people go on, in acts of people.
+const ACTS: u64 = 40;
+/// How long the calm may take until all is well, in ms: the longest back-off, join and poll in a row.
+const CALM_WITHIN: u64 = 240_000;
+/// More events than any run that ends has.
+const MAX_EVENTS: u64 = 60_000;
+
+impl World {
+    fn new(seed: u64, tracing: bool) -> Self {
+        let mut rng = Rng::new(seed);
+        let mut tabs = vec![Tab::new("ana"), Tab::new("ben")];
+        let mut threads = vec![(ThreadId::new("ana", "ben").expect("two ids"), "ana", "ben")];
+        if rng.up_to(2) == 0 {
+            tabs.push(Tab::new("cleo"));
+            threads.push((ThreadId::new("ana", "cleo").expect("two ids"), "ana", "cleo"));
+        }
+        if rng.up_to(2) == 0 {
+            tabs.push(Tab::new("ana"));
+        }
+        let year = 365 * 86_400_000;
+        for tab in &mut tabs {
+            if rng.up_to(1) == 0 {
+                tab.wall_offset = rng.up_to(2 * year) as i64 - year as i64;
+            }
+        }
+        let server = Server { token_life: [120_000, 300_000, 3_600_000][rng.up_to(2) as usize], refusing: true, ..Server::default() };
+        World {
+            hostility: [0, 50, 150, 400][rng.up_to(3) as usize],
+            page_size: 2 + rng.up_to(5) as u32,
+            rng,
+            now: 0,
+            count: 0,
+            queue: BTreeMap::new(),
+            server,
+            tabs,
+            threads,
+            conns: BTreeMap::new(),
+            last_conn: 0,
+            replication: Ok(()),
+            outages: 0,
+            calm: false,
+            sent: Vec::new(),
+            acts_left: ACTS,
+            summary: Summary::default(),
+            tracing,
+            trace: Vec::new(),
+        }
+    }
+
+    fn hit(&mut self, name: &'static str) {
+        trace!(self, "  * {name}");
+        self.summary.coverage.hit(name);
+    }
+
+    fn at(&mut self, time: u64, event: Event) {
+        self.count += 1;
+        self.queue.insert((time.max(self.now), self.count), event);
+    }
+
+    fn after(&mut self, ms: u64, event: Event) {
+        self.at(self.now + ms, event);
+    }
+
+    /// Draws whether something happens, `per_mille` of the times; never in the calm.
+    fn strikes(&mut self, per_mille: u64) -> bool {
+        !self.calm && self.rng.up_to(999) < per_mille
+    }
+
+    fn delay(&mut self) -> u64 {
+        if self.strikes(self.hostility / 8) {
+            self.hit("fault: slow answer");
+            return 500 + self.rng.up_to(9_000);
+        }
+        5 + self.rng.up_to(80)
+    }
+
+    // The run.
+
+    fn play(&mut self) -> Result<(), String> {
+        if self.rng.up_to(3) == 0 {
+            self.fall_silent("fault: cold replication", 3_000);
+        }
+        for tab in 0..self.tabs.len() {
+            self.start(tab)?;
+            let wait = self.rng.up_to(500);
+            self.after(wait, Event::Act(tab));
+        }
+        self.after(300, Event::Fault);
+        while self.acts_left > 0 {
+            self.step()?;
+        }
+        self.calm_down()?;
+        let deadline = self.now + CALM_WITHIN;
+        while !self.all_is_well() {
+            if self.now > deadline {
+                return Err(format!("not well {CALM_WITHIN} ms after the last fault: {}", self.what_is_wrong()));
+            }
+            self.step()?;
+            self.retry_refused()?;
+        }
+        self.check_delivery()?;
+        self.read_everything()?;
+        self.check_bounds()
+    }
+
+    fn step(&mut self) -> Result<(), String> {
+        let Some(((time, _), event)) = self.queue.pop_first() else {
+            return Err("nothing is going to happen any more".into());
+        };
+        if self.count > MAX_EVENTS {
+            return Err(format!("the run does not end: {MAX_EVENTS} events"));
+        }
+        if let Event::Timer(tab, _)
+        | Event::AnswerArrives(tab, ..)
+        | Event::SocketOpens(tab, ..)
+        | Event::SocketDies(tab, ..)
+        | Event::FrameDelivered(tab, ..)
+        | Event::Act(tab) = event
+            && self.tabs[tab].asleep_until > time
+        {
+            let until = self.tabs[tab].asleep_until;
+            self.count += 1;
+            self.queue.insert((until, self.count), event);
+            return Ok(());
+        }
+        self.now = time;
+        self.happen(event)
+    }
+
+    fn happen(&mut self, event: Event) -> Result<(), String> {
+        match event {
+            Event::Act(tab) => {
+                self.acts_left = self.acts_left.saturating_sub(1);
+                if !self.calm {
+                    self.act(tab)?;
+                    let wait = [30, 400, 3_000, 20_000][self.rng.up_to(3) as usize];
+                    let wait = self.rng.up_to(wait);
+                    self.after(wait, Event::Act(tab));
+                }
+            }
+            Event::Fault => {
+                if !self.calm {
+                    if self.hostility > 0 {
+                        self.strike()?;
+                    }
+                    let wait = 200 + self.rng.up_to(6_000);
+                    self.after(wait, Event::Fault);
+                }
+            }
+            Event::Timer(tab, life) => {
+                let due = self.tabs[tab].engine.as_ref().and_then(|engine| engine.next_timeout());
+                if self.tabs[tab].life == life && due.is_some_and(|at| at <= self.tabs[tab].clocks(self.now).mono) {
+                    self.feed(tab, Input::Timeout)?;
+                }
+            }
+            Event::RequestArrives(tab, life, id, request, fate) => self.serve(tab, life, id, request, fate),
+            Event::AnswerArrives(tab, life, request, answer) => {
+                if self.tabs[tab].life == life {
+                    trace!(self, "{}{tab} gets {request:?} {}", self.tabs[tab].person, show(&answer));
+                    self.feed(tab, Input::Answer { request, answer })?;
+                }
+            }
+            Event::SocketOpens(tab, life, socket, conn) => {
+                if self.tabs[tab].life == life && self.conns.contains_key(&conn) {
+                    self.feed(tab, Input::SocketOpened(socket))?;
+                }
+            }
+            Event::SocketDies(tab, life, socket) => {
+                if self.tabs[tab].life == life {
+                    self.feed(tab, Input::SocketClosed(socket))?;
+                }
+            }
+            Event::FrameDelivered(tab, life, socket, frame) => {
+                if self.tabs[tab].life == life {
+                    trace!(self, "{}{tab} hears {}", self.tabs[tab].person, show_frame(&frame));
+                    self.feed(tab, Input::SocketFrame(socket, frame))?;
+                }
+            }
+            Event::FrameArrives(conn, text) => self.frame_arrives(conn, text),
+            Event::JoinDone(conn, frame) => self.join(conn, frame),
+            Event::TokenEnds(conn, topic, end) => self.token_ends(conn, &topic, end),
+            Event::Idle(conn) => {
+                let heard = self.conns.get(&conn).map(|conn| conn.heard_at);
+                if heard.is_some_and(|at| at + 60_000 <= self.now) {
+                    self.hit("socket: idle end");
+                    self.end_conn(conn, true);
+                }
+            }
+            Event::ReplicationReady(outage) => {
+                if self.replication == Err(outage) {
+                    trace!(self, "replication is back");
+                    self.replication = Ok(());
+                    self.say_ready();
+                }
+            }
+            Event::Restart(tab) => {
+                if self.tabs[tab].engine.is_none() {
+                    self.start(tab)?;
+                }
+            }
+            Event::Online(tab) => self.set_online(tab, true)?,
+            Event::SignedIn(person) => self.server.signed_out.retain(|p| *p != person),
+        }
+        Ok(())
+    }
+
+    // Tabs.
+
+    fn start(&mut self, tab: TabId) -> Result<(), String> {
+        let seed = self.rng.up_to(u64::MAX - 1);
+        trace!(self, "{}{tab} starts", self.tabs[tab].person);
+        self.tabs[tab].start(self.now, seed);
+        if !self.tabs[tab].online {
+            self.feed(tab, Input::Online(false))?;
+        }
+        let mut stored: BTreeMap<ThreadId, Vec<_>> = BTreeMap::new();
+        for (thread, draft) in self.tabs[tab].storage.values() {
+            stored.entry(thread.clone()).or_default().push(draft.clone());
+        }
+        // The page opens before or after its storage is read.
+        let early = self.rng.up_to(1) == 0;
+        let thread = self.thread_of(tab);
+        if early {
+            self.open(tab, &thread)?;
+        }
+        for (thread, drafts) in stored {
+            let other = self.other(tab, &thread).to_owned();
+            self.feed(tab, Input::Restore { thread, other, drafts })?;
+        }
+        Ok(())
+    }
+
+    fn thread_of(&mut self, tab: TabId) -> ThreadId {
+        let person = self.tabs[tab].person;
+        let mine: Vec<_> = self.threads.iter().filter(|(_, a, b)| *a == person || *b == person).collect();
+        mine[self.rng.up_to(mine.len() as u64 - 1) as usize].0.clone()
+    }
+
+    fn other(&self, tab: TabId, thread: &ThreadId) -> &'static str {
+        let (_, a, b) = self.threads.iter().find(|(id, ..)| id == thread).expect("a thread of the run");
+        if *a == self.tabs[tab].person { b } else { a }
+    }
+
+    fn open(&mut self, tab: TabId, thread: &ThreadId) -> Result<(), String> {
+        self.hit("page: open");
+        *self.tabs[tab].open.entry(thread.clone()).or_default() += 1;
+        let other = self.other(tab, thread).to_owned();
+        self.feed(tab, Input::Open { thread: thread.clone(), other, page_size: self.page_size })
+    }
+
+    fn set_online(&mut self, tab: TabId, online: bool) -> Result<(), String> {
+        self.tabs[tab].online = online;
+        self.feed(tab, Input::Online(online))
+    }
+
+    fn feed(&mut self, tab: TabId, input: Input<Value>) -> Result<(), String> {
+        let life = self.tabs[tab].life;
+        let outputs = self.tabs[tab].handle(self.now, input, &self.server, &mut self.summary.coverage)?;
+        for output in outputs {
+            match output {
+                Output::Request(id, request) => {
+                    trace!(self, "{}{tab} asks {id:?} {request:?}", self.tabs[tab].person);
+                    self.send_request(tab, life, id, request);
+                }
+                Output::OpenSocket(socket, _) => self.connect(tab, life, socket),
+                Output::SendFrame(socket, text) => self.send_frame(tab, socket, text)?,
+                Output::CloseSocket(socket) => {
+                    if let Some(conn) = self.conn_of(tab, life, socket) {
+                        self.end_conn(conn, false);
+                    }
+                }
+                Output::Abort(_) => {}
+                _ => unreachable!("the tab has applied the rest"),
+            }
+        }
+        if let Some(due) = self.tabs[tab].engine.as_ref().and_then(|engine| engine.next_timeout()) {
+            // Browsers fire a little late.
+            let at = self.tabs[tab].mono_zero + due + self.rng.up_to(15);
+            self.at(at, Event::Timer(tab, life));
+        }
+        Ok(())
+    }
+
+    // HTTP.
+
+    fn send_request(&mut self, tab: TabId, life: u32, id: RequestId, request: Request) {
+        self.summary.requests += 1;
+        let delay = self.delay();
+        if !self.tabs[tab].online {
+            return self.after(3, Event::AnswerArrives(tab, life, id, Answer::Unreachable));
+        }
+        let fate = if self.strikes(self.hostility) {
+            match self.rng.up_to(7) {
+                0 => {
+                    self.hit("fault: request lost before");
+                    return self.after(delay, Event::AnswerArrives(tab, life, id, Answer::Unreachable));
+                }
+                1 => return self.hit("fault: answer hangs"),
+                2 => Fate::LostAfter,
+                3 => Fate::HangsAfter,
+                4 => Fate::FailsBefore,
+                5 => Fate::FailsAfter,
+                6 => Fate::Refused401,
+                _ => Fate::TooMany,
+            }
+        } else {
+            Fate::Answered
+        };
+        self.after(delay, Event::RequestArrives(tab, life, id, request, fate));
+    }
+
+    fn serve(&mut self, tab: TabId, life: u32, id: RequestId, request: Request, fate: Fate) {
+        let failed = |status| Answer::Http { status, body: None, retry_after: None };
+        let early = match fate {
+            Fate::FailsBefore => {
+                self.hit("fault: server error before");
+                Some(failed(503))
+            }
+            Fate::TooMany => {
+                self.hit("fault: too many requests");
+                Some(Answer::Http { status: 429, body: None, retry_after: Some(1 + self.rng.up_to(2) as u32) })
+            }
+            Fate::Refused401 if matches!(request, Request::Rest { .. }) => {
+                self.hit("fault: token refused");
+                Some(Answer::Http {
+                    status: 401,
+                    body: Some(json!({"code": "PGRST301", "message": "no suitable key"})),
+                    retry_after: None,
+                })
+            }
+            _ => None,
+        };
+        let answer = match early {
+            Some(answer) => answer,
+            None => {
+                let (answer, row) = self.server.execute(self.now, self.tabs[tab].person, &request);
+                if let Some(row) = row {
+                    trace!(self, "the server has {row}");
+                    self.broadcast(row);
+                }
+                if matches!(answer, Answer::Http { status: 400, .. }) {
+                    self.hit("fault: message refused");
+                }
+                answer
+            }
+        };
+        let answer = match fate {
+            Fate::LostAfter => {
+                self.hit("fault: answer lost after commit");
+                Answer::Unreachable
+            }
+            Fate::HangsAfter => return self.hit("fault: answer hangs after commit"),
+            Fate::FailsAfter => {
+                self.hit("fault: server error after commit");
+                failed(502)
+            }
+            _ => answer,
+        };
+        let delay = self.delay();
+        self.after(delay, Event::AnswerArrives(tab, life, id, answer));
+    }
+
+    // WebSockets.
+
+    fn connect(&mut self, tab: TabId, life: u32, socket: SocketId) {
+        self.summary.connects += 1;
+        let delay = self.delay();
+        let refused = self.strikes(self.hostility / 2);
+        if refused {
+            self.hit("fault: socket refused");
+        }
+        if refused || !self.tabs[tab].online {
+            return self.after(delay, Event::SocketDies(tab, life, socket));
+        }
+        self.last_conn += 1;
+        let conn = self.last_conn;
+        trace!(self, "{}{tab} connects {conn}", self.tabs[tab].person);
+        self.conns.insert(
+            conn,
+            Conn {
+                tab,
+                life,
+                socket,
+                person: self.tabs[tab].person,
+                half_open: false,
+                heard_at: self.now,
+                busy_until: 0,
+                last_out: self.now + delay,
+                last_in: self.now,
+                channels: BTreeMap::new(),
+            },
+        );
+        self.after(delay, Event::SocketOpens(tab, life, socket, conn));
+        self.after(66_000, Event::Idle(conn));
+    }
+
+    fn conn_of(&self, tab: TabId, life: u32, socket: SocketId) -> Option<ConnId> {
+        let found = self.conns.iter().find(|(_, c)| c.tab == tab && c.life == life && c.socket == socket);
+        found.map(|(id, _)| *id)
+    }
+
+    /// The server no longer has the connection; the tab hears of it or not.
+    fn end_conn(&mut self, id: ConnId, told: bool) {
+        if let Some(conn) = self.conns.remove(&id)
+            && told
+            && !conn.half_open
+        {
+            let delay = self.delay();
+            self.at((self.now + delay).max(conn.last_out), Event::SocketDies(conn.tab, conn.life, conn.socket));
+        }
+    }
+
+    fn send_frame(&mut self, tab: TabId, socket: SocketId, text: String) -> Result<(), String> {
+        trace!(self, "{}{tab} says {text}", self.tabs[tab].person);
+        let frame: Value = serde_json::from_str(&text).map_err(|e| format!("not JSON: {text}: {e}"))?;
+        if frame[3] == "phx_join" {
+            self.summary.joins += 1;
+        }
+        if frame[3] == "access_token" {
+            self.hit("token: renewed on the channel");
+        }
+        if let Some(token) = frame[4]["access_token"].as_str() {
+            let (_, end) = token_end(token).ok_or("not a token of ours")?;
+            if end <= self.now {
+                return Err(format!("{} sent a token that expired {} ms ago", frame[3], self.now - end));
+            }
+        }
+        let life = self.tabs[tab].life;
+        let delay = self.delay();
+        if let Some(id) = self.conn_of(tab, life, socket)
+            && let Some(conn) = self.conns.get_mut(&id)
+            && !conn.half_open
+        {
+            let at = (self.now + delay).max(conn.last_in);
+            conn.last_in = at;
+            self.at(at, Event::FrameArrives(id, text));
+        }
+        Ok(())
+    }
+
+    fn frame_arrives(&mut self, id: ConnId, text: String) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        if conn.busy_until > self.now {
+            let at = conn.busy_until;
+            return self.at(at, Event::FrameArrives(id, text));
+        }
+        conn.heard_at = self.now;
+        self.after(60_000, Event::Idle(id));
+        let frame: Value = serde_json::from_str(&text).expect("checked when sent");
+        let topic = frame[2].as_str().unwrap_or_default().to_owned();
+        let ok = json!({"status": "ok", "response": {}});
+        match frame[3].as_str().unwrap_or_default() {
+            "heartbeat" => self.reply(id, json!([null, frame[1], topic, "phx_reply", ok])),
+            "phx_join" => {
+                let (token, end) = (frame[4]["access_token"].as_str().unwrap_or_default(), self.now);
+                let thread = topic.strip_prefix("realtime:chat:").unwrap_or_default();
+                let conn = &self.conns[&id];
+                let allowed = token_end(token).is_some_and(|(p, at)| p == conn.person && at > end)
+                    && self.server.may_read(thread, conn.person);
+                let mut busy = self.rng.up_to(30);
+                if !allowed {
+                    busy = 5_000;
+                } else if self.strikes(self.hostility / 4) {
+                    self.hit("fault: slow join");
+                    busy = self.rng.up_to(15_000);
+                }
+                let until = self.now + busy;
+                if let Some(conn) = self.conns.get_mut(&id) {
+                    conn.busy_until = until;
+                }
+                self.at(until, Event::JoinDone(id, frame));
+            }
+            "phx_leave" => {
+                let conn = self.conns.get_mut(&id).expect("found above");
+                if conn.channels.get(&topic).is_some_and(|c| c.join_ref == frame[0]) {
+                    conn.channels.remove(&topic);
+                    self.reply(id, json!([frame[0], frame[1], topic, "phx_reply", ok]));
+                    self.reply(id, json!([frame[0], frame[0], topic, "phx_close", {}]));
+                }
+            }
+            "access_token" => {
+                let token = frame[4]["access_token"].as_str().unwrap_or_default().to_owned();
+                if let (Some((_, end)), Some(conn)) = (token_end(&token), self.conns.get_mut(&id))
+                    && let Some(channel) = conn.channels.get_mut(&topic)
+                {
+                    channel.token = token.clone();
+                    self.at(end, Event::TokenEnds(id, topic, end));
+                }
+            }
+            other => panic!("the model does not know {other}"),
+        }
+    }
+
+    fn join(&mut self, id: ConnId, frame: Value) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        let topic = frame[2].as_str().unwrap_or_default().to_owned();
+        let thread = topic.strip_prefix("realtime:chat:").unwrap_or_default().to_owned();
+        let token = frame[4]["access_token"].as_str().unwrap_or_default().to_owned();
+        let person = conn.person;
+        let end = token_end(&token).filter(|(owner, end)| *owner == person && *end > self.now).map(|(_, end)| end);
+        let allowed = self.server.may_read(&thread, person);
+        let reason = match end {
+            None => Some("InvalidJWTToken: Token has expired 1 seconds ago"),
+            Some(_) if !allowed => Some("Unauthorized: You do not have permissions to read from this Channel topic"),
+            Some(_) if self.strikes(self.hostility / 4) => Some("UnableToConnectToProject: try again"),
+            Some(_) => None,
+        };
+        let conn = self.conns.get_mut(&id).expect("found above");
+        let old = conn.channels.remove(&topic);
+        if let Some(reason) = reason {
+            self.hit("join: refused");
+            let error = json!({"status": "error", "response": {"reason": reason}});
+            self.reply(id, json!([frame[0], frame[1], topic, "phx_reply", error]));
+        } else {
+            self.hit("join: accepted");
+            let channel = Channel { join_ref: frame[0].clone(), token };
+            self.conns.get_mut(&id).expect("found above").channels.insert(topic.clone(), channel);
+            let ok = json!({"status": "ok", "response": {"postgres_changes": []}});
+            self.reply(id, json!([frame[0], frame[1], topic, "phx_reply", ok]));
+            self.at(end.unwrap_or(0), Event::TokenEnds(id, topic.clone(), end.unwrap_or(0)));
+            if self.replication.is_ok() {
+                self.ready_frame(id, &topic, &frame[0]);
+            } else if self.rng.up_to(1) == 0 {
+                // A join may restart what died.
+                let outage = self.outages;
+                self.after(500, Event::ReplicationReady(outage));
+            }
+        }
+        if let Some(old) = old {
+            self.reply(id, json!([old.join_ref, old.join_ref, topic, "phx_close", {}]));
+        }
+    }
+
+    fn ready_frame(&mut self, id: ConnId, topic: &str, join_ref: &Value) {
+        let message = json!({"extension": "system", "status": "ok", "message": "Replication connection established", "channel": topic});
+        self.reply(id, json!([join_ref, null, topic, "system", message]));
+    }
+
+    /// Servers tell of a replication that starts, but not always: only a channel that waits for it is told.
+    fn say_ready(&mut self) {
+        let mut told = Vec::new();
+        for (id, conn) in &self.conns {
+            told.extend(conn.channels.iter().map(|(topic, c)| (*id, topic.clone(), c.join_ref.clone())));
+        }
+        for (id, topic, join_ref) in told {
+            if self.rng.up_to(1) == 0 {
+                self.ready_frame(id, &topic, &join_ref);
+            }
+        }
+    }
+
+    fn token_ends(&mut self, id: ConnId, topic: &str, end: u64) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        let current = conn.channels.get(topic).is_some_and(|c| token_end(&c.token).is_some_and(|(_, e)| e == end));
+        if current && let Some(channel) = conn.channels.remove(topic) {
+            self.hit("token: expired while joined");
+            let message = json!({"extension": "system", "status": "error", "message": "Token has expired 0 seconds ago", "channel": topic});
+            self.reply(id, json!([channel.join_ref, null, topic, "system", message]));
+            self.reply(id, json!([channel.join_ref, channel.join_ref, topic, "phx_close", {}]));
+        }
+    }
+
+    fn reply(&mut self, id: ConnId, frame: Value) {
+        self.deliver(id, Frame::Text(frame), false);
+    }
+
+    fn deliver(&mut self, id: ConnId, frame: Frame<Value>, out_of_order: bool) {
+        let delay = self.delay();
+        let now = self.now;
+        let Some(conn) = self.conns.get_mut(&id).filter(|conn| !conn.half_open) else { return };
+        let at = if out_of_order { now + delay * 3 } else { (now + delay).max(conn.last_out) };
+        conn.last_out = conn.last_out.max(at);
+        let event = Event::FrameDelivered(conn.tab, conn.life, conn.socket, frame);
+        self.at(at, event);
+    }
+
+    fn broadcast(&mut self, row: Value) {
+        if self.replication.is_err() {
+            return;
+        }
+        let topic = format!("realtime:chat:{}", row["thread_id"].as_str().unwrap_or_default());
+        let payload = json!({"id": "x", "table": "chat_messages", "record": row, "schema": "public",
+            "operation": "INSERT", "old_record": null}).to_string();
+        let meta = br#"{"id":"x"}"#;
+        let head = [4, topic.len() as u8, 6, meta.len() as u8, 1];
+        let bytes = [&head, topic.as_bytes(), b"INSERT", meta, payload.as_bytes()].concat();
+        let receivers: Vec<_> =
+            self.conns.iter().filter(|(_, c)| c.channels.contains_key(&topic)).map(|(id, _)| *id).collect();
+        for id in receivers {
+            if self.strikes(self.hostility / 2) {
+                self.hit("fault: broadcast dropped");
+                continue;
+            }
+            let out_of_order = self.strikes(self.hostility / 2);
+            if out_of_order {
+                self.hit("fault: broadcast reordered");
+            }
+            self.deliver(id, Frame::Binary(bytes.clone()), out_of_order);
+            if self.strikes(self.hostility / 2) {
+                self.hit("fault: broadcast duplicated");
+                self.deliver(id, Frame::Binary(bytes.clone()), true);
+            }
+        }
+    }
+
+    // People.
+
+    fn act(&mut self, tab: TabId) -> Result<(), String> {
+        if self.tabs[tab].engine.is_none() {
+            return Ok(());
+        }
+        let thread = self.thread_of(tab);
+        let open = self.tabs[tab].open.get(&thread).copied().unwrap_or(0);
+        if open == 0 {
+            return self.open(tab, &thread);
+        }
+        match self.rng.up_to(19) {
+            0..=9 => {
+                for _ in 0..=self.rng.up_to(3) * self.rng.up_to(1) {
+                    self.type_one(tab, &thread)?;
+                }
+                Ok(())
+            }
+            10..=12 => {
+                self.hit("page: load older");
+                self.feed(tab, Input::LoadOlder { thread })
+            }
+            13 | 14 => {
+                let refused = self.draft(tab, &thread, false);
+                self.retry(tab, thread, refused)
+            }
+            15 => match self.draft(tab, &thread, self.count.is_multiple_of(2)) {
+                Some(id) => {
+                    self.hit("page: discard");
+                    if let Some(sent) = self.sent.iter_mut().find(|sent| sent.id == id) {
+                        sent.discarded = true;
+                    }
+                    trace!(self, "discards {}", id.text());
+                    self.feed(tab, Input::Discard { thread, id })
+                }
+                None => Ok(()),
+            },
+            16 => {
+                self.hit("page: close");
+                trace!(self, "{}{tab} closes {}", self.tabs[tab].person, thread.as_str());
+                self.tabs[tab].open.insert(thread.clone(), open - 1);
+                self.feed(tab, Input::Close { thread })
+            }
+            17 if open < 3 => self.open(tab, &thread),
+            18 => {
+                self.hit("page: hide");
+                self.tabs[tab].visible = false;
+                self.feed(tab, Input::Visible(false))
+            }
+            _ => {
+                self.tabs[tab].visible = true;
+                self.feed(tab, Input::Visible(true))
+            }
+        }
+    }
+
+    fn type_one(&mut self, tab: TabId, thread: &ThreadId) -> Result<(), String> {
+        self.hit("page: send");
+        self.summary.sent += 1;
+        let id = MessageId(u128::from(self.rng.up_to(u64::MAX - 1)) << 64 | self.sent.len() as u128);
+        let bang = if self.rng.up_to(9) == 0 { "!" } else { "" };
+        let body = format!("{bang}{} says {}", self.tabs[tab].person, self.sent.len());
+        trace!(self, "{}{tab} types {:?} {}", self.tabs[tab].person, body, id.text());
+        self.sent.push(Sent { id, tab, thread: thread.clone(), body: body.clone(), discarded: false, retried: false });
+        self.feed(tab, Input::Send { thread: thread.clone(), id, body })?;
+        if !self.tabs[tab].screens[thread].messages.iter().any(|m| m.id == id) {
+            return Err("a send without a bubble".into());
+        }
+        Ok(())
+    }
+
+    /// A draft on the screen that waits, or one that was refused.
+    fn draft(&self, tab: TabId, thread: &ThreadId, waiting: bool) -> Option<MessageId> {
+        let screen = self.tabs[tab].screens.get(thread)?;
+        screen.drafts().find(|(_, sending)| *sending == waiting).map(|(id, _)| id)
+    }
+
+    fn retry(&mut self, tab: TabId, thread: ThreadId, id: Option<MessageId>) -> Result<(), String> {
+        let Some(id) = id else { return Ok(()) };
+        self.hit("page: retry");
+        if let Some(sent) = self.sent.iter_mut().find(|sent| sent.id == id) {
+            sent.retried = true;
+        }
+        self.feed(tab, Input::Retry { thread, id })
+    }
+
+    // Surroundings.
+
+    fn fall_silent(&mut self, name: &'static str, at_most: u64) {
+        self.hit(name);
+        self.outages += 1;
+        self.replication = Err(self.outages);
+        let (outage, wait) = (self.outages, 500 + self.rng.up_to(at_most));
+        self.after(wait, Event::ReplicationReady(outage));
+    }
+
+    fn strike(&mut self) -> Result<(), String> {
+        let tab = self.rng.up_to(self.tabs.len() as u64 - 1) as usize;
+        let conn = self.conns.iter().find(|(_, c)| c.tab == tab && !c.half_open).map(|(id, _)| *id);
+        match self.rng.up_to(11) {
+            0 => {
+                self.hit("fault: offline");
+                for conn in self.conns.values_mut().filter(|c| c.tab == tab) {
+                    conn.half_open = true;
+                }
+                self.set_online(tab, false)?;
+                let wait = self.rng.up_to(40_000);
+                self.after(wait, Event::Online(tab));
+            }
+            1 | 2 => {
+                if let Some(conn) = conn {
+                    self.hit("fault: socket cut");
+                    self.end_conn(conn, true);
+                }
+            }
+            3 => {
+                if let Some(conn) = conn.and_then(|id| self.conns.get_mut(&id)) {
+                    conn.half_open = true;
+                    self.hit("fault: socket half open");
+                }
+            }
+            4 => self.fall_silent("fault: silent replication", 150_000),
+            // Not in a sleep: a clock that stands still and one that is set back at once tell no one of the sleep.
+            5 if self.tabs[tab].asleep_until <= self.now => {
+                self.hit("fault: clock jumps");
+                let year = 365 * 86_400_000;
+                self.tabs[tab].wall_offset = self.rng.up_to(2 * year) as i64 - year as i64;
+            }
+            6 | 7 => {
+                if self.tabs[tab].engine.is_some() {
+                    let sending = self.tabs[tab].screens.values().any(|s| s.drafts().any(|(_, sending)| sending));
+                    self.hit(if sending { "fault: tab killed while sending" } else { "fault: tab killed" });
+                    trace!(self, "{}{tab} dies", self.tabs[tab].person);
+                    let life = self.tabs[tab].life;
+                    self.tabs[tab].kill();
+                    let dead: Vec<_> =
+                        self.conns.iter().filter(|(_, c)| c.tab == tab && c.life == life).map(|(id, _)| *id).collect();
+                    for id in dead {
+                        self.end_conn(id, false);
+                    }
+                    let wait = self.rng.up_to(5_000);
+                    self.after(wait, Event::Restart(tab));
+                }
+            }
+            8 | 9 => {
+                let long = if self.rng.up_to(2) == 0 { 7_200_000 } else { 30_000 };
+                let wait = self.rng.up_to(long);
+                let still = self.rng.up_to(1) == 0;
+                self.hit(if still { "fault: device sleeps, clock stands still" } else { "fault: device sleeps" });
+                if self.tabs[tab].asleep_until <= self.now {
+                    // The server ends the sockets of a sleeper; it hears of that when it wakes, or never.
+                    self.tabs[tab].asleep_until = self.now + wait;
+                    if still {
+                        self.tabs[tab].mono_zero += wait;
+                    }
+                }
+            }
+            10 => {
+                let person = self.tabs[tab].person.to_owned();
+                self.hit("fault: unauthorized session");
+                self.server.signed_out.push(person.clone());
+                let wait = self.rng.up_to(30_000);
+                self.after(wait, Event::SignedIn(person));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    // The end.
+
+    /// The faults are over. Everybody is back, signed in and looking.
+    fn calm_down(&mut self) -> Result<(), String> {
+        self.calm = true;
+        trace!(self, "---- calm ----");
+        self.server.refusing = false;
+        self.server.signed_out.clear();
+        if let Err(outage) = self.replication {
+            self.after(10_000, Event::ReplicationReady(outage));
+        }
+        for tab in 0..self.tabs.len() {
+            if self.tabs[tab].asleep_until > self.now {
+                // It wakes now; how long it slept was drawn already, so its clocks stay as they are.
+                let over = self.tabs[tab].asleep_until - self.now;
+                self.tabs[tab].asleep_until = self.now;
+                self.tabs[tab].mono_zero = self.tabs[tab].mono_zero.saturating_sub(over).min(self.now);
+            }
+            if self.tabs[tab].engine.is_none() {
+                self.start(tab)?;
+            }
+            self.set_online(tab, true)?;
+            // A person looks at the tab, away, and at it again.
+            for visible in [false, true] {
+                self.tabs[tab].visible = visible;
+                self.feed(tab, Input::Visible(visible))?;
+            }
+            for (thread, ..) in self.threads.clone() {
+                let mine = thread.as_str().split("__").any(|id| id == self.tabs[tab].person);
+                if mine && self.tabs[tab].open.get(&thread).copied().unwrap_or(0) == 0 {
+                    self.open(tab, &thread)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// People retry what was refused, and look again at a page that says that they are signed out.
+    fn retry_refused(&mut self) -> Result<(), String> {
+        for tab in 0..self.tabs.len() {
+            let signed_out = |s: &crate::tab::Screen| s.state.as_ref().is_some_and(|s| s.status == Status::AuthRequired);
+            if self.tabs[tab].screens.values().any(signed_out) {
+                self.feed(tab, Input::Visible(false))?;
+                self.feed(tab, Input::Visible(true))?;
+            }
+            for thread in self.tabs[tab].open.keys().cloned().collect::<Vec<_>>() {
+                while let Some(id) = self.draft(tab, &thread, false) {
+                    self.retry(tab, thread.clone(), Some(id))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn all_is_well(&self) -> bool {
+        self.tabs.iter().all(|tab| {
+            tab.open.keys().all(|thread| {
+                let Some(screen) = tab.screens.get(thread) else { return false };
+                let rows = self.server.threads.get(thread.as_str()).map_or(0, |table| table.rows.len() as u64);
+                let seqs = screen.seqs();
+                screen.state.as_ref().is_some_and(|state| state.status == Status::Live)
+                    && screen.drafts().next().is_none()
+                    && seqs.last().copied().unwrap_or(0) == rows
+                    && seqs.windows(2).all(|pair| pair[1] == pair[0] + 1)
+                    && tab.storage.is_empty()
+            })
+        })
+    }
+
+    fn what_is_wrong(&self) -> String {
+        let mut out = String::new();
+        for (n, tab) in self.tabs.iter().enumerate() {
+            for thread in tab.open.keys() {
+                let rows = self.server.threads.get(thread.as_str()).map_or(0, |table| table.rows.len());
+                let screen = tab.screens.get(thread);
+                out += &format!(
+                    "\n  {}{n} {}: server has {rows}, shows {:?}, drafts {:?}, {:?}, stored {}",
+                    tab.person,
+                    thread.as_str(),
+                    screen.map(|s| s.seqs()),
+                    screen.map(|s| s.drafts().collect::<Vec<_>>()),
+                    screen.map(|s| &s.state),
+                    tab.storage.len(),
+                );
+            }
+        }
+        out
+    }
+
+    /// Every send that was not discarded is at the server exactly once, and what a tab sent in one order is there in it.
+    fn check_delivery(&self) -> Result<(), String> {
+        let mut last: BTreeMap<(TabId, &str), u64> = BTreeMap::new();
+        for sent in &self.sent {
+            let rows = self.server.threads.get(sent.thread.as_str()).map_or(&[][..], |table| &table.rows);
+            let found: Vec<_> = rows.iter().filter(|row| row["body"] == sent.body.as_str()).collect();
+            match found.as_slice() {
+                [] if sent.discarded => {}
+                [] => return Err(format!("lost: {:?}", sent.body)),
+                [row] => {
+                    if row["id"] != sent.id.text() {
+                        return Err(format!("{:?} is there under another id", sent.body));
+                    }
+                    let seq = row["seq"].as_u64().unwrap_or(0);
+                    if !sent.retried && !sent.discarded && !sent.body.starts_with('!') {
+                        let before = last.insert((sent.tab, sent.thread.as_str()), seq).unwrap_or(0);
+                        if before > seq {
+                            return Err(format!("swapped: {:?} came before what was typed earlier", sent.body));
+                        }
+                    }
+                }
+                _ => return Err(format!("doubled: {:?}", sent.body)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Scrolling up reaches all that the server has.
+    fn read_everything(&mut self) -> Result<(), String> {
+        for tab in 0..self.tabs.len() {
+            for thread in self.tabs[tab].open.keys().cloned().collect::<Vec<_>>() {
+                let deadline = self.now + 60_000;
+                // A discarded message may still arrive: the server's rows are counted each time.
+                while self.tabs[tab].screens[&thread].seqs().len() != self.server.threads[thread.as_str()].rows.len() {
+                    if self.now > deadline {
+                        return Err(format!("scrolling up ends before the first message{}", self.what_is_wrong()));
+                    }
+                    let loading = self.tabs[tab].screens[&thread].state.as_ref().is_some_and(|s| s.loading_older);
+                    if !loading {
+                        self.feed(tab, Input::LoadOlder { thread: thread.clone() })?;
+                    }
+                    self.step()?;
+                }
+                if self.tabs[tab].screens[&thread].state.as_ref().is_some_and(|s| s.has_older) {
+                    return Err("all is read, and there should be more".into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What a run may cost, by how long it took, how much was done and how hostile it was.
+    fn check_bounds(&self) -> Result<(), String> {
+        let tabs = self.tabs.len() as u64;
+        let minutes = self.now / 60_000 + 1;
+        let stirred = ACTS + self.summary.coverage.total();
+        for (name, count, bound) in [
+            ("requests", self.summary.requests, 12 * stirred + 60 * minutes * tabs),
+            ("joins", self.summary.joins, 4 * stirred + 12 * minutes * tabs),
+            ("connects", self.summary.connects, 4 * stirred + 12 * minutes * tabs),
+        ] {
+            if count > bound {
+                return Err(format!("{count} {name}, at most {bound} were to be expected"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn show(answer: &Answer<Value>) -> String {
+    match answer {
+        Answer::Unreachable => "nothing".into(),
+        Answer::Http { status, body, .. } => {
+            let body = body.as_ref().map(Value::to_string).unwrap_or_default();
+            format!("{status} {}", body.chars().take(300).collect::<String>())
+        }
+    }
+}
+
+fn show_frame(frame: &Frame<Value>) -> String {
+    match frame {
+        Frame::Text(value) => value.to_string(),
+        Frame::Binary(bytes) => String::from_utf8_lossy(bytes).chars().filter(|c| !c.is_control()).collect(),
+    }
+}
