@@ -275,7 +275,7 @@ async fn links_and_threads_are_made_once_and_refused_readably() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thread_made_while_its_person_is_being_linked_is_theirs() -> Result<()> {
-    for _ in 0..20 {
+    for _ in 0..6 {
         let database = Database::installed().await?;
         database.add_person(Ana).await?;
         database

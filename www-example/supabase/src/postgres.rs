@@ -1,7 +1,8 @@
 //! A PostgreSQL that looks like a Supabase project's database: an embedded server started for this process, or an
 //! existing one, with the roles and the `auth` and `realtime` schemas that a project has before its first migration.
 //!
-//! The embedded server is a throwaway on 127.0.0.1 with the fixed password `postgres`, as `supabase start` has it.
+//! The embedded server listens on 127.0.0.1 alone and asks for no password: it is for development and tests. Its URLs
+//! carry one, `postgres`, for clients that insist.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader};
@@ -287,19 +288,15 @@ impl Home {
         if self.data.join("PG_VERSION").exists() {
             return Ok(());
         }
-        let password = self.scratch.join("password");
-        std::fs::write(&password, "postgres\n")?;
         let output = self
             .command(&self.binaries.join("bin/initdb"))
             .arg("--pgdata")
             .arg(&self.data)
-            .args(["--username=supabase_admin", "--auth=scram-sha-256", "--encoding=UTF8"])
+            .args(["--username=supabase_admin", "--auth=trust", "--encoding=UTF8"])
             .args(["--locale-provider=icu", "--icu-locale=en-US", "--locale=C"])
-            .args(["--no-sync", "--no-instructions", "--pwfile"])
-            .arg(&password)
+            .args(["--no-sync", "--no-instructions"])
             .output()
             .context("cannot run initdb")?;
-        std::fs::remove_file(&password)?;
         if !output.status.success() {
             bail!("initdb failed: {}", String::from_utf8_lossy(&output.stderr).trim());
         }
