@@ -1,4 +1,4 @@
-import type { ChatOptions, ChatSnapshot } from 'chopped-chat'
+import type { ChatSessionOptions, ChatSnapshot } from 'chopped-chat'
 import { useChat } from 'chopped-chat/react'
 import { type MouseEvent, type SyntheticEvent, useLayoutEffect, useMemo, useRef } from 'react'
 import { Avatar } from './Avatar.tsx'
@@ -27,7 +27,7 @@ interface Props {
 
 /** The conversation with one person. While it is mounted its session is open; unmounting it ends the session. */
 export function ChatModal({ myMongoId, other, onClose, onSignInAgain }: Props) {
-  const options = useMemo<ChatOptions>(
+  const options = useMemo<ChatSessionOptions>(
     () => ({
       supabaseUrl: SUPABASE_URL,
       supabaseAnonKey: SUPABASE_ANON_KEY,

@@ -1,11 +1,9 @@
-import type { useChat } from 'chopped-chat/react'
+import type { Chat } from 'chopped-chat/react'
 import { Fragment, useEffect, useRef, useState } from 'react'
 import { dayText, isSameDay } from './dates.ts'
 import { errorText } from './error-text.ts'
 import { MessageBubble } from './MessageBubble.tsx'
 import { useChatScroll } from './use-chat-scroll.ts'
-
-type Chat = ReturnType<typeof useChat>
 
 interface Props {
   chat: Chat

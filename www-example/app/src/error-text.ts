@@ -16,6 +16,8 @@ const TEXTS: Record<ChatErrorCode, string> = {
   'realtime-disabled': 'Live updates are switched off in this Supabase project.',
   'setup-missing': 'The chat is not installed in this Supabase project yet.',
   closed: 'This chat is closed.',
+  'not-initialized': 'The chat is still loading. Try again in a moment.',
+  'init-failed': 'The chat could not be loaded. Reload the page to try again.',
 }
 
 /** What to tell a person about a chat error. */

@@ -18,7 +18,9 @@ export async function isKnownPerson(_mongoId: string): Promise<boolean> {
 export async function demoPeople(): Promise<Person[]> {
   const { data, error } = await serviceClient().auth.admin.listUsers({ page: 1, perPage: 1000 })
   if (error !== null) throw new Refusal('supabase-unreachable', 'The list of people cannot be read from Supabase Auth.', { cause: error })
-  return data.users.flatMap((user) => personOf(user.app_metadata) ?? []).sort((a, b) => a.name.localeCompare(b.name))
+  // Newest first. Where two accounts claim one id, the older one stands for it.
+  const people = new Map(data.users.flatMap((user) => personOf(user.app_metadata) ?? []).map((person) => [person.mongo_user_id, person]))
+  return [...people.values()].sort((a, b) => a.name.localeCompare(b.name))
 }
 
 /** The person that an account's app_metadata tells of, if it tells of one. */
