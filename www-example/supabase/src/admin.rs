@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
-use axum::http::StatusCode;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -17,13 +18,36 @@ use crate::tokens::now;
 
 const CONNECTIONS_END: Duration = Duration::from_millis(20);
 
-pub fn router() -> Router<Arc<Server>> {
+pub fn router(server: Arc<Server>) -> Router {
     Router::new()
         .route("/faults", get(faults).post(set_faults).delete(clear_faults))
         .route("/latency", post(latency))
         .route("/state", get(state))
         .route("/restart-realtime", post(restart_realtime))
         .route("/tokens", post(tokens))
+        .layer(from_fn(allow_local_pages))
+        .with_state(server)
+}
+
+/// Pages that this machine serves, such as the tests in a browser, may steer; others on the web may not.
+async fn allow_local_pages(request: Request, next: Next) -> Response {
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let local = origin.filter(|o| {
+        let host = o.to_str().ok().and_then(|o| o.strip_prefix("http://"));
+        let host = host.map(|h| h.rsplit_once(':').map_or(h, |(host, _)| host));
+        matches!(host, Some("localhost" | "127.0.0.1" | "[::1]"))
+    });
+    let preflight = request.method() == Method::OPTIONS;
+    let mut response = if preflight { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
+    if let Some(origin) = local {
+        let headers = response.headers_mut();
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        let methods = HeaderValue::from_static("GET,POST,DELETE");
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+        let wanted = HeaderValue::from_static("content-type");
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted);
+    }
+    response
 }
 
 fn refuse(status: StatusCode, code: &str, message: impl Into<String>) -> Response {
@@ -75,7 +99,14 @@ struct Latency {
     ms: u64,
 }
 
-async fn latency(State(server): State<Arc<Server>>, Json(latency): Json<Latency>) -> Response {
+async fn latency(State(server): State<Arc<Server>>, body: String) -> Response {
+    let latency: Latency = match serde_json::from_str(&body) {
+        Ok(latency) => latency,
+        Err(error) => {
+            let message = format!("not {{\"ms\": n}}: {error}");
+            return refuse(StatusCode::BAD_REQUEST, "bad-latency", message);
+        }
+    };
     server.faults.set_latency_ms(latency.ms);
     Json(json!({"ms": latency.ms})).into_response()
 }

@@ -71,6 +71,11 @@ fn is_false(value: &bool) -> bool {
 }
 
 impl Effect {
+    /// The part that needs no occasion.
+    fn at_once(&self) -> Self {
+        Self { cut: self.cut, expire: self.expire, ..Self::default() }
+    }
+
     pub fn delay(&self) -> Option<Duration> {
         self.delay_ms.map(Duration::from_millis)
     }
@@ -99,9 +104,22 @@ impl Rule {
     /// What makes the rule senseless, in words.
     pub fn problem(&self) -> Option<&'static str> {
         let effect = &self.effect;
+        let answers = effect.status.is_some() || effect.lose_answer;
         match self.on {
             _ if *effect == Effect::default() => Some("`do` is empty"),
-            None if !(effect.cut || effect.expire) => Some("without `on`, only cut and expire"),
+            None if *effect != effect.at_once() => Some("without `on`, only cut and expire"),
+            Some(Place::Request) if effect.duplicate || effect.silent => {
+                Some("a request can be answered, dropped, delayed, cut, expired, or lose its answer")
+            }
+            Some(Place::Connect) if effect.duplicate || effect.silent || effect.lose_answer || effect.expire => {
+                Some("a connect can be answered, dropped, delayed or cut")
+            }
+            Some(Place::FrameIn | Place::FrameOut) if answers || effect.silent || effect.expire => {
+                Some("a frame can be dropped, delayed, duplicated, or cut the connection")
+            }
+            Some(Place::Broadcast) if answers => {
+                Some("a broadcast can be dropped, delayed, duplicated, silent, cut or expire")
+            }
             _ if self.probability.is_some_and(|p| !(0.0..=1.0).contains(&p)) => {
                 Some("`probability` is between 0 and 1")
             }
@@ -254,5 +272,7 @@ mod tests {
         assert!(rule(r#"{"do":{"drop":true}}"#).problem().is_some());
         assert!(rule(r#"{"on":"request","do":{}}"#).problem().is_some());
         assert!(rule(r#"{"do":{"cut":true}}"#).problem().is_none());
+        assert!(rule(r#"{"on":"frame-out","do":{"status":500}}"#).problem().is_some());
+        assert!(rule(r#"{"on":"broadcast","do":{"silent":true}}"#).problem().is_none());
     }
 }

@@ -40,11 +40,13 @@ use tokens::Tokens;
 
 /// Known to everybody, like the one of `supabase start`: the stand-in listens on this machine only.
 const DEFAULT_SECRET: &str = "a-secret-that-everybody-knows-of-the-local-stand-in";
+/// What the sockets get to send their close 1012, as the real server does at its end.
+const GOODBYE: Duration = Duration::from_millis(100);
 const POOL_SIZE: usize = 16;
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
 
 /// How to start the stand-in. A port of 0 takes a free one.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     pub port: u16,
     pub admin_port: u16,
@@ -77,20 +79,6 @@ impl Default for Settings {
             refused_connect: Duration::from_secs(2),
             jwt_expiry: Duration::from_secs(3600),
             idle: Duration::from_secs(60),
-        }
-    }
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            port: 0,
-            admin_port: 0,
-            database_url: None,
-            postgres: PostgresOptions::default(),
-            migrations: None,
-            jwt_secret: None,
-            settings: Settings::default(),
         }
     }
 }
@@ -168,7 +156,7 @@ impl Stack {
         ));
         streaming.await.context("the stream of realtime.messages did not start")?;
         tasks.spawn(serve::run(listener, server.router(), Some(Arc::clone(&server))));
-        let admin = admin::router().with_state(Arc::clone(&server));
+        let admin = admin::router(Arc::clone(&server));
         tasks.spawn(serve::run(admin_listener, admin, None));
         let endpoints = Endpoints {
             url,
@@ -185,6 +173,9 @@ impl Stack {
     /// # Errors
     /// Where an embedded PostgreSQL does not end.
     pub async fn stop(mut self) -> anyhow::Result<()> {
+        if self.server.hub.restart() > 0 {
+            tokio::time::sleep(GOODBYE).await;
+        }
         self.tasks.shutdown().await;
         self.server.superuser.close();
         self.server.rest.close();

@@ -60,7 +60,7 @@ async fn token(
                     return Err(AuthError::new(400, "validation_failed", "missing email or phone"));
                 };
                 let user = users::sign_in(&**client, &email, password).await?;
-                sessions::start(&server, &mut **client, &user).await
+                sessions::start(&server, &mut client, &user).await
             }
             Some("refresh_token") => {
                 let token = grant.refresh_token.unwrap_or_default();
@@ -68,7 +68,7 @@ async fn token(
                     let message = "refresh_token required";
                     return Err(AuthError::new(400, "validation_failed", message));
                 }
-                sessions::refresh(&server, &mut **client, &token).await
+                sessions::refresh(&server, &mut client, &token).await
             }
             Some(other @ ("pkce" | "id_token" | "web3")) => Err(AuthError::not_imitated(&format!("the grant {other}"))),
             _ => Err(AuthError::new(400, "invalid_credentials", "unsupported_grant_type")),

@@ -78,7 +78,9 @@ impl Incoming {
         fn present<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Value, D::Error> {
             Value::deserialize(d)
         }
-        let object: Object = serde_json::from_str(text).ok()?;
+        // A derived struct would read an array as well.
+        let object: serde_json::Map<String, Value> = serde_json::from_str(text).ok()?;
+        let object = Object::deserialize(Value::Object(object)).ok()?;
         Some(Self {
             join_ref: object.join_ref,
             reference: object.reference,
@@ -287,6 +289,7 @@ mod tests {
         assert_eq!(Incoming::decode(Vsn::V2, &array).unwrap().reference, json!("2"));
         assert_eq!(Incoming::decode(Vsn::V2, &object), None);
         assert_eq!(Incoming::decode(Vsn::V1, &array), None);
+        assert_eq!(Incoming::decode(Vsn::V1, &Message::Text(r#"["1","1","t","e",{}]"#.into())), None);
         let no_ref = r#"{"topic":"phoenix","event":"heartbeat","payload":{}}"#;
         assert_eq!(Incoming::decode(Vsn::V1, &Message::Text(no_ref.into())), None);
     }

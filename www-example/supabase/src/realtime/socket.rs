@@ -161,6 +161,8 @@ async fn write(
             }
         }
     }
+    // Answers the close of a client that said goodbye.
+    let _ = sink.close().await;
 }
 
 impl Socket {

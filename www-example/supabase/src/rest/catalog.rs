@@ -1,5 +1,5 @@
-//! What `public` holds: PostgREST's schema cache. Read again when a name is not found and on `notify pgrst`-like changes
-//! of an entry that was, since a stand-in's database changes under it all the time.
+//! What `public` holds: PostgREST's schema cache. Read again when a name is not found, and after an error that a stale
+//! entry can cause; so it needs no `notify pgrst`.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -84,6 +84,11 @@ impl Cache {
     pub fn current(&self) -> Arc<Catalog> {
         let cached = self.0.read().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(&cached)
+    }
+
+    /// The next request reads it anew.
+    pub fn forget(&self) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::default();
     }
 
     pub async fn reload(&self, pool: &Pool) -> anyhow::Result<Arc<Catalog>> {

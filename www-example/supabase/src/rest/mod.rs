@@ -252,7 +252,13 @@ impl Request {
         let broken = |error: anyhow::Error| RestError::unreachable(&error);
         let client = server.rest.get().await.map_err(|e| broken(e.into()))?;
         let failed = |error: tokio_postgres::Error| match error.as_db_error() {
-            Some(error) => RestError::database(error, caller.role == "anon"),
+            Some(error) => {
+                // Undefined or ambiguous: the catalog that the statement was made from may be of yesterday.
+                if error.code().code().starts_with("42") {
+                    server.cache.forget();
+                }
+                RestError::database(error, caller.role == "anon")
+            }
             None => RestError::unreachable(&error.into()),
         };
         // The pool rolls back what is open when it hands the connection out again.
