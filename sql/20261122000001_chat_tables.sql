@@ -21,9 +21,9 @@ create table if not exists public.chat_threads (
   created_at timestamptz default now(),
   last_message_at timestamptz,
   constraint chat_threads_pkey primary key (thread_id)
-)
+);
 -- Every send updates its thread's row; room on the page keeps that update away from the indexes (HOT).
-with (fillfactor = 80);
+alter table public.chat_threads set (fillfactor = 80);
 
 create table if not exists public.chat_messages (
   id uuid not null default gen_random_uuid(),

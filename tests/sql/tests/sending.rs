@@ -207,7 +207,7 @@ async fn sixteen_writers_leave_no_hole_whatever_becomes_of_them() -> Result<()> 
 /// Sends, and now and then rolls back, runs into its time limit or loses its backend after the insert. Returns how many
 /// sends were committed.
 async fn write(database: std::sync::Arc<Database>, writer: u32, sends: u32) -> Result<i64> {
-    let (from, to) = if writer % 2 == 0 { (Ana, Ben) } else { (Ben, Ana) };
+    let (from, to) = if writer.is_multiple_of(2) { (Ana, Ben) } else { (Ben, Ana) };
     let mut kept = 0;
     let mut client = database.api().await?;
     for n in 0..sends {

@@ -1,0 +1,187 @@
+//! The migrations on an empty project, on their own result, and on the tables of the plan's first version.
+
+use anyhow::Result;
+use sql_tests::Person::{Ana, Ben, Cleo, Dan};
+use sql_tests::{Actor, Database, send, sqlstate};
+use tokio_postgres::Client;
+
+const PLAN: &str = include_str!("../fixtures/plan.sql");
+
+/// Everything about the chat that the catalog knows, as text.
+const CATALOG: &str = "
+select string_agg(line, E'\\n' order by line) from (
+  select format('column %s.%s %s %s %s', attrelid::regclass, attname, atttypid::regtype, attnotnull, attacl) as line
+    from pg_attribute where attrelid::regclass::text ~ '^chat_' and attnum > 0 and not attisdropped
+     and exists (select from pg_class where oid = attrelid and relkind = 'r')
+  union all select format('table %s %s %s', oid::regclass, relrowsecurity, relacl) from pg_class where relname ~ '^chat_' and relkind = 'r'
+  union all select format('index %s', indexdef) from pg_indexes where tablename ~ '^chat_'
+  union all select format('constraint %s %s %s', conrelid::regclass, conname, pg_get_constraintdef(oid, true)) from pg_constraint where conrelid::regclass::text ~ '^chat_'
+  union all select format('policy %s %s %s %s', polrelid::regclass, polname, pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)) from pg_policy
+  union all select format('trigger %s', pg_get_triggerdef(oid)) from pg_trigger where not tgisinternal and tgrelid::regclass::text ~ '^chat_'
+  union all select format('function %s %s %s', oid::regprocedure, proacl, md5(pg_get_functiondef(oid))) from pg_proc where pronamespace in ('public'::regnamespace, 'chat_private'::regnamespace)
+  union all select format('schema %s %s', nspname, nspacl) from pg_namespace where nspname = 'chat_private'
+) lines";
+
+const CONTENTS: &str = "
+select md5(string_agg(row(id, thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body)::text, ',' order by id))
+  from public.chat_messages";
+
+#[tokio::test]
+async fn applied_again_nothing_changes() -> Result<()> {
+    let database = Database::with_people().await?;
+    let owner = database.owner().await?;
+    let everything = format!("{CATALOG} union all {CONTENTS}");
+    let before = text(&owner, &everything).await?;
+    assert!(before.contains("chat_messages_thread_id_seq_key"));
+    for _ in 0..2 {
+        database.install().await?;
+        assert_eq!(text(&owner, &everything).await?, before);
+    }
+    send(&database, Ana, Ben, "still here", None).await?;
+    Ok(())
+}
+
+/// Before 2026-10-30 a Supabase project granted everything on a new table or function of `public` to everyone.
+#[tokio::test]
+async fn an_older_projects_default_privileges_let_nobody_in() -> Result<()> {
+    let older = Database::new_project().await?;
+    older
+        .owner()
+        .await?
+        .batch_execute(
+            "alter default privileges in schema public grant all on tables to anon, authenticated, service_role;
+             alter default privileges in schema public grant all on functions to anon, authenticated, service_role;
+             alter default privileges grant execute on functions to public",
+        )
+        .await?;
+    older.install().await?;
+    let newer = Database::installed().await?;
+    assert_eq!(text(&older.owner().await?, CATALOG).await?, text(&newer.owner().await?, CATALOG).await?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_plans_tables_become_the_same_and_lose_nothing() -> Result<()> {
+    let database = plan().await?;
+    let owner = database.owner().await?;
+    let contents = text(&owner, CONTENTS).await?;
+    let times = "select string_agg(created_at::text, ',' order by id) from chat_messages where id = any
+                   (select id from known)";
+    owner
+        .batch_execute(
+            "create temporary table known as select id from public.chat_messages where created_at is not null",
+        )
+        .await?;
+    let before = text(&owner, times).await?;
+    database.install().await?;
+    assert_eq!(text(&owner, CONTENTS).await?, contents);
+    assert_eq!(text(&owner, times).await?, before);
+
+    let fresh = text(&Database::installed().await?.owner().await?, CATALOG).await?;
+    let upgraded = text(&owner, CATALOG).await?;
+    let differences: Vec<_> = diff(&fresh, &upgraded);
+    assert!(
+        differences.iter().all(|line| {
+            line.contains("Somebody else's")
+                || line.contains("NOT VALID")
+                || line.contains("function chat_messages_changes()")
+                || upgraded.contains(&format!("{line} NOT VALID"))
+        }),
+        "{differences:#?}"
+    );
+    database.install().await?;
+    assert_eq!(text(&owner, CATALOG).await?, upgraded);
+    assert_eq!(text(&owner, CONTENTS).await?, contents);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_plans_messages_are_numbered_in_their_order() -> Result<()> {
+    let database = plan().await?;
+    database.install().await?;
+    let owner = database.owner().await?;
+    let broken: i64 = owner
+        .query_one(
+            "select count(*) from (
+               select seq is distinct from row_number() over w as hole, created_at < lag(created_at) over w as back
+                 from chat_messages window w as (partition by thread_id order by seq)) rows where hole or back",
+            &[],
+        )
+        .await?
+        .get(0);
+    assert_eq!(broken, 0);
+    let uncounted: i64 = owner
+        .query_one(
+            "select count(*) from chat_threads t
+              where (last_seq, last_message_at) is distinct from
+                    (select row(count(*), max(created_at)) from chat_messages m where m.thread_id = t.thread_id)",
+            &[],
+        )
+        .await?
+        .get(0);
+    assert_eq!(uncounted, 0);
+    let threads = text(
+        &owner,
+        "select string_agg(thread_id || ':' || last_seq, ' ' order by thread_id collate \"C\") from chat_threads",
+    )
+    .await?;
+    assert_eq!(threads, "ana__ben:200 cleo__dan:6 dan__cleo:1 empty__thread:0 lobby:1 nobody knows:0 only nulls:1");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_plans_people_go_on_and_its_loopholes_are_closed() -> Result<()> {
+    let database = plan().await?;
+    database.install().await?;
+    let sent = send(&database, Ana, Ben, "goes on", None).await?;
+    assert_eq!(sent.get::<_, i64>("seq"), 201);
+    let broadcasts = text(&database.superuser().await?, "select count(*)::text from realtime.messages").await?;
+    assert_eq!(broadcasts, "1", "the old trigger does not broadcast beside the new one");
+
+    assert!(!database.may_join(Actor::User(Cleo), "chat:ana__ben", "broadcast").await?);
+    let all = database.run(Actor::User(Cleo), "select * from public.chat_messages", &[]).await?;
+    assert_eq!(all.len(), 0, "using (true) is gone; her own thread waits for the backend's link");
+    let forged = database
+        .run(
+            Actor::User(Ana),
+            "insert into realtime.messages (topic, extension) values ('chat:ana__ben', 'broadcast')",
+            &[],
+        )
+        .await;
+    assert_eq!(sqlstate(&forged.unwrap_err()), "42501");
+
+    for person in [Cleo, Dan] {
+        database.link(person.mongo_id(), person.supabase_id()).await?;
+    }
+    let all = database.run(Actor::User(Cleo), "select * from public.chat_messages", &[]).await?;
+    assert_eq!(all.len(), 6);
+    assert_eq!(send(&database, Dan, Cleo, "found it", None).await?.get::<_, i64>("seq"), 7);
+    // A message from the future does not turn time back.
+    let order = text(&database.owner().await?, "select string_agg(body, ',' order by created_at desc) from chat_messages where thread_id = 'cleo__dan' and seq > 5").await?;
+    assert_eq!(order, "found it,from the future");
+    Ok(())
+}
+
+async fn plan() -> Result<Database> {
+    let database = Database::new_project().await?;
+    database.owner().await?.batch_execute(PLAN).await?;
+    let superuser = database.superuser().await?;
+    for person in sql_tests::Person::ALL {
+        superuser
+            .execute("insert into auth.users (id, email) values ($1, $2)", &[&person.supabase_id(), &person.mongo_id()])
+            .await?;
+    }
+    Ok(database)
+}
+
+async fn text(client: &Client, query: &str) -> Result<String> {
+    let rows = client.query(query, &[]).await?;
+    Ok(rows.iter().map(|row| row.get::<_, Option<String>>(0).unwrap_or_default()).collect::<Vec<_>>().join("\n"))
+}
+
+fn diff(one: &str, other: &str) -> Vec<String> {
+    let only_in = |a: &str, b: &str| -> Vec<String> {
+        a.lines().filter(|line| !b.lines().any(|other| other == *line)).map(str::to_owned).collect()
+    };
+    [only_in(one, other), only_in(other, one)].concat()
+}
