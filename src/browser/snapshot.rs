@@ -45,9 +45,7 @@ impl View {
                 values::insert(&self.messages, at as u32, &inserted);
             }
             Diff::Update { at, message: updated } => self.messages.set(at as u32, message(&updated)),
-            Diff::Remove { at, count } => {
-                self.messages.splice(at as u32, count as u32, &JsValue::UNDEFINED);
-            }
+            Diff::Remove { at, count } => values::remove(&self.messages, at as u32, count as u32),
         }
     }
 

@@ -64,6 +64,11 @@ export function insert(list, at, messages) {
   else list.splice(at, 0, ...messages)
 }
 
+/** Takes `count` messages out of `list` from `at` on. */
+export function remove(list, at, count) {
+  list.splice(at, count)
+}
+
 export const frozenCopy = (list) => Object.freeze(list.slice())
 
 export const snapshot = (status, messages, hasOlder, loadingOlder, error) =>

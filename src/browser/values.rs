@@ -23,6 +23,8 @@ extern "C" {
     #[wasm_bindgen(js_name = draftMessage)]
     pub fn draft_message(id: &str, body: &str, written_at: f64, error: &JsValue) -> JsValue;
     pub fn insert(list: &js_sys::Array, at: u32, messages: &js_sys::Array);
+    /// `Array::splice` of js-sys always puts something in, were it `undefined`.
+    pub fn remove(list: &js_sys::Array, at: u32, count: u32);
     #[wasm_bindgen(js_name = frozenCopy)]
     pub fn frozen_copy(list: &js_sys::Array) -> JsValue;
     pub fn snapshot(status: &str, messages: &JsValue, has_older: bool, loading_older: bool, error: &JsValue)
