@@ -1,5 +1,7 @@
 //! How long to wait before trying again.
 
+use crate::mutation::{Mutation, mutated};
+
 /// A small generator (xorshift64*) for jitter: seeded, so that a run replays.
 #[derive(Clone, Debug)]
 pub struct Rng(u64);
@@ -40,6 +42,9 @@ impl Backoff {
     pub fn fail(&mut self, now: u64, at_least: u64, rng: &mut Rng) {
         let bound = CAP.min(BASE << self.tries.min(16));
         self.tries += 1;
+        if mutated(Mutation::NoBackoff) {
+            return;
+        }
         self.until = now + rng.up_to(bound).max(at_least).max(FLOOR);
     }
 

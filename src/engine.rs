@@ -11,6 +11,7 @@ use crate::backoff::Rng;
 use crate::error::ChatError;
 use crate::json::Json;
 use crate::message::MessageId;
+use crate::mutation::{Mutation, mutated};
 use crate::outbox::Draft;
 use crate::phoenix::{self, Frame};
 use crate::rest::Page;
@@ -24,24 +25,22 @@ use std::collections::{BTreeSet, VecDeque};
 /// The time, as two clocks in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
-    /// A clock that never runs backwards (`performance.now()`): every deadline is measured on it.
+    /// A clock that never runs backwards (`performance.now()`).
     pub mono: u64,
-    /// The device's wall clock (`Date.now()`), which may be wrong and may jump. It dates drafts, and a jump of it is a
-    /// hint that the device slept; it decides nothing else.
+    /// The device's wall clock (`Date.now()`), which may be wrong and may jump. It dates drafts, and where it runs
+    /// further than `mono` the device slept; it decides nothing else.
     pub wall: u64,
 }
 
 /// The time as the engine has it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Time {
-    /// [`Now::mono`].
-    pub mono: u64,
+    /// What every deadline is measured on, in ms since the start. Each time it moves by whichever of the two clocks of
+    /// [`Now`] ran further: the monotonic one stands still while some devices sleep, and the wall clock can be set back.
+    /// A wall clock that is set ahead ends waits and tokens early, once; nothing can prolong them.
+    pub clock: u64,
     /// [`Now::wall`].
     pub wall: u64,
-    /// How much has passed since the start, in ms, by whichever of the two clocks ran further each time: the monotonic
-    /// clock stands still while some devices sleep, the wall clock can be set back. A jump ahead of the wall clock ends a
-    /// token early; nothing can prolong one.
-    pub aged: u64,
 }
 
 /// What an engine must know.
@@ -264,6 +263,8 @@ pub struct Engine<V> {
 pub(crate) struct Core<V> {
     pub(crate) config: Config,
     pub(crate) now: Time,
+    /// When it was called last.
+    last: Option<Now>,
     pub(crate) rng: Rng,
     pub(crate) token: Token,
     pub(crate) socket: Socket,
@@ -297,6 +298,8 @@ pub(crate) enum Purpose {
     Send(ThreadId, MessageId, u32),
 }
 
+/// A timer that fires this late, in ms, or a wall clock that ran this much further: the device slept.
+const SLEPT: u64 = 5_000;
 /// How long the token endpoint may take.
 const TOKEN_WITHIN: u64 = 20_000;
 
@@ -308,7 +311,7 @@ impl<V> Core<V> {
     pub(crate) fn request(&mut self, purpose: Purpose, request: Request, within: u64) -> RequestId {
         self.last_request += 1;
         let id = RequestId(self.last_request);
-        self.pending.push(Pending { id, deadline: self.now.mono + within, purpose });
+        self.pending.push(Pending { id, deadline: self.now.clock + within, purpose });
         self.emit(Output::Request(id, request));
         id
     }
@@ -325,7 +328,7 @@ impl<V> Core<V> {
 
     /// Whether `at` has come; if not, looks again then.
     pub(crate) fn due(&mut self, at: u64) -> bool {
-        let due = at <= self.now.mono;
+        let due = at <= self.now.clock;
         if !due {
             self.wake_at(at);
         }
@@ -339,6 +342,7 @@ impl<V: Json> Engine<V> {
         Engine {
             core: Core {
                 now: Time::default(),
+                last: None,
                 rng: Rng::new(config.seed),
                 config,
                 token: Token::default(),
@@ -358,9 +362,10 @@ impl<V: Json> Engine<V> {
 
     /// Takes in what happened.
     pub fn handle(&mut self, now: Now, input: Input<V>) {
-        let Time { mono, wall, aged } = self.core.now;
-        let passed = now.mono.saturating_sub(mono).max(if wall > 0 { now.wall.saturating_sub(wall) } else { 0 });
-        self.core.now = Time { mono: now.mono.max(mono), wall: now.wall, aged: aged.saturating_add(passed) };
+        let slept = self.advance(now);
+        if slept && self.core.visible {
+            self.wake();
+        }
         self.take_in(input);
         self.expire();
         // What one step starts may make another one possible.
@@ -371,6 +376,18 @@ impl<V: Json> Engine<V> {
         }
     }
 
+    /// Moves the clock. Answers whether the device slept: it ran far past the last deadline, or past its own clock.
+    fn advance(&mut self, now: Now) -> bool {
+        let core = &mut self.core;
+        let last = core.last.replace(now).unwrap_or(now);
+        let mono = now.mono.saturating_sub(last.mono);
+        let wall = if mutated(Mutation::IgnoreSleep) { 0 } else { now.wall.saturating_sub(last.wall) };
+        let due = self.next_timeout();
+        let core = &mut self.core;
+        core.now = Time { clock: core.now.clock.saturating_add(mono.max(wall)), wall: now.wall };
+        wall > mono + SLEPT || due.is_some_and(|due| now.mono > due + SLEPT)
+    }
+
     /// The next thing to do, if there is one.
     pub fn poll(&mut self) -> Option<Output<V>> {
         self.core.outputs.pop_front()
@@ -379,7 +396,8 @@ impl<V: Json> Engine<V> {
     /// When [`Input::Timeout`] is due, on the clock of [`Now::mono`].
     pub fn next_timeout(&self) -> Option<u64> {
         let deadlines = self.core.pending.iter().map(|pending| pending.deadline);
-        deadlines.chain(self.core.wake).min()
+        let next = deadlines.chain(self.core.wake).min()?;
+        Some(self.core.last?.mono + next.saturating_sub(self.core.now.clock))
     }
 
     /// Whether nothing is open or kept: the engine can be dropped.
@@ -426,10 +444,10 @@ impl<V: Json> Engine<V> {
             }
             Input::Answer { request, answer } => self.answered(request, answer),
             Input::SocketOpened(id) => {
-                core.socket.opened(core.now.mono, id);
+                core.socket.opened(core.now.clock, id);
             }
             Input::SocketFrame(id, frame) => {
-                if core.socket.heard(core.now.mono, id)
+                if core.socket.heard(core.now.clock, id)
                     && let Some(incoming) = phoenix::decode(frame)
                     && let Some(thread) = threads.iter_mut().find(|t| t.topic == incoming.topic)
                 {
@@ -457,7 +475,7 @@ impl<V: Json> Engine<V> {
 
     fn wake(&mut self) {
         self.core.token.wake();
-        self.core.socket.wake(self.core.now.mono);
+        self.core.socket.wake(self.core.now.clock);
         for thread in &mut self.threads {
             thread.wake();
         }
@@ -490,7 +508,7 @@ impl<V: Json> Engine<V> {
 
     fn socket_gone(&mut self, id: SocketId) {
         let core = &mut self.core;
-        if core.socket.gone(core.now.mono, id, &mut core.rng) {
+        if core.socket.gone(core.now.clock, id, &mut core.rng) {
             for thread in &mut self.threads {
                 thread.socket_gone();
             }
@@ -499,8 +517,10 @@ impl<V: Json> Engine<V> {
 
     /// Ends the requests that took too long.
     fn expire(&mut self) {
-        let now = self.core.now.mono;
-        while let Some(late) = self.core.pending.iter().find(|pending| pending.deadline <= now) {
+        let now = self.core.now.clock;
+        while let Some(late) = self.core.pending.iter().find(|pending| pending.deadline <= now)
+            && !mutated(Mutation::NoRequestTimeout)
+        {
             let request = late.id;
             self.core.emit(Output::Abort(request));
             self.answered(request, Answer::Unreachable);
@@ -541,7 +561,7 @@ impl<V: Json> Engine<V> {
 
     fn drive_socket(&mut self) {
         let core = &mut self.core;
-        let now = core.now.mono;
+        let now = core.now.clock;
         let unused = self.threads.iter().all(|thread| thread.idle_at().is_some_and(|at| at <= now));
         if unused || core.token.stopped().is_some() {
             if let Some(id) = core.socket.close() {
@@ -552,7 +572,7 @@ impl<V: Json> Engine<V> {
             }
             return;
         }
-        match core.socket.need(core.now.mono, core.joining) {
+        match core.socket.need(core.now.clock, core.joining) {
             Need::Open(id) => {
                 let url = socket_url(&core.config);
                 core.emit(Output::OpenSocket(id, url));

@@ -18,6 +18,7 @@
 //! | [`thread_id`] | two Mongo ids, one thread |
 //! | [`backoff`] | how long to wait before trying again |
 //! | [`json`] | the JSON that the host has parsed |
+//! | [`mutation`] | faults for the simulation to catch; not in what ships |
 //! | [`error`] | every failure that a page can see |
 #![deny(missing_docs, unsafe_code)]
 
@@ -27,6 +28,7 @@ pub mod engine;
 pub mod error;
 pub mod json;
 pub mod message;
+pub mod mutation;
 pub mod outbox;
 pub mod phoenix;
 pub mod rest;

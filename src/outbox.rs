@@ -4,6 +4,7 @@ use crate::backoff::Backoff;
 use crate::engine::RequestId;
 use crate::error::ChatError;
 use crate::message::{Content, Delivery, Message, MessageId, Sender};
+use crate::mutation::{Mutation, mutated};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -76,7 +77,8 @@ impl Outbox {
 
     /// The next to send.
     pub fn next(&self) -> Option<&Draft> {
-        self.drafts.iter().find(|draft| draft.error.is_none())
+        let mut waiting = self.drafts.iter().filter(|draft| draft.error.is_none());
+        if mutated(Mutation::LastInFirstOut) { waiting.next_back() } else { waiting.next() }
     }
 
     /// Adds one at the end; its order is set. Answers it as it is now.

@@ -2,6 +2,7 @@
 
 use crate::backoff::{Backoff, Rng};
 use crate::engine::SocketId;
+use crate::mutation::{Mutation, mutated};
 
 /// The page's one WebSocket.
 #[derive(Debug, Default)]
@@ -81,7 +82,11 @@ impl Socket {
             State::Open { id, beat_at, deadline, .. } => {
                 if let Some(at) = *deadline {
                     let at = if joining { at + ANSWER_WITHIN_JOINING - ANSWER_WITHIN } else { at };
-                    return if at <= now { Need::Drop(*id) } else { Need::Wait(at) };
+                    return if at <= now && !mutated(Mutation::NoHeartbeatDeadline) {
+                        Need::Drop(*id)
+                    } else {
+                        Need::Wait(at)
+                    };
                 }
                 if *beat_at > now {
                     return Need::Wait(*beat_at);

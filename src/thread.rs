@@ -9,6 +9,7 @@ use crate::engine::{Answer, Core, Output, Purpose, Request, RequestId, State, St
 use crate::error::{ChatError, Code};
 use crate::json::Json;
 use crate::message::{MessageId, Row};
+use crate::mutation::{Mutation, mutated};
 use crate::outbox::{Draft, Outbox};
 use crate::phoenix::{self, Event, Incoming};
 use crate::rest::{self, Outcome, Page};
@@ -162,7 +163,7 @@ impl<V: Json> Thread<V> {
         if self.sessions > 0 {
             return;
         }
-        self.closed_at = core.now.mono;
+        self.closed_at = core.now.clock;
         self.leave(core);
         self.abort_reads(core);
         self.settle_older(core, Err(Code::Closed.into()));
@@ -260,12 +261,14 @@ impl<V: Json> Thread<V> {
         if incoming.join_ref.is_some() && incoming.join_ref != self.channel.join_ref() {
             return;
         }
-        let now = core.now.mono;
+        let now = core.now.clock;
         match incoming.event {
             Event::Reply { reference, result: Ok(()) } => {
                 if let Some(generation) = self.channel.joined(now, reference) {
                     core.token.accepted(generation);
-                    self.catch_up = Some(Cause::News);
+                    if !mutated(Mutation::NoCatchUpAfterJoin) {
+                        self.catch_up = Some(Cause::News);
+                    }
                     self.suspect = None;
                     self.poll_every = POLL_FIRST;
                 }
@@ -288,6 +291,7 @@ impl<V: Json> Thread<V> {
                     self.error = Some(ChatError::with(Code::Server, Some(message)));
                 }
             }
+            Event::Close | Event::Error if mutated(Mutation::IgnoreServerClose) => {}
             Event::Close | Event::Error => self.channel.failed(now, &mut core.rng),
             Event::Broadcast { event, payload, from_database } if event == "INSERT" => {
                 let row = payload.get("record").and_then(|record| self.row(core, record));
@@ -324,14 +328,16 @@ impl<V: Json> Thread<V> {
             Refusal::Permanent(code) => self.stop(core, ChatError::with(code, Some(reason))),
             Refusal::Transient(code) => {
                 self.error = Some(ChatError::with(code, Some(reason)));
-                self.channel.failed(core.now.mono, &mut core.rng);
+                self.channel.failed(core.now.clock, &mut core.rng);
             }
         }
     }
 
     /// The socket is gone, and every join with it.
     pub(crate) fn socket_gone(&mut self) {
-        self.channel.left();
+        if !mutated(Mutation::NoRejoinAfterSocket) {
+            self.channel.left();
+        }
         self.suspect = None;
         self.error.get_or_insert(Code::Network.into());
     }
@@ -364,7 +370,7 @@ impl<V: Json> Thread<V> {
         };
         self.error = Some(ChatError::with(later, detail));
         let at_least = u64::from(retry_after.unwrap_or(0)) * 1_000;
-        self.ensure_backoff.fail(core.now.mono, at_least, &mut core.rng);
+        self.ensure_backoff.fail(core.now.clock, at_least, &mut core.rng);
     }
 
     pub(crate) fn read(&mut self, core: &mut Core<V>, read: Read, page: Page, generation: u32, answer: Answer<V>) {
@@ -384,7 +390,7 @@ impl<V: Json> Thread<V> {
                 None
             }
             Outcome::Later(error, at_least) => {
-                self.read_backoff.fail(core.now.mono, at_least, &mut core.rng);
+                self.read_backoff.fail(core.now.clock, at_least, &mut core.rng);
                 Some(error)
             }
             // A read is never refused to a participant: RLS hides rows, it does not raise.
@@ -407,13 +413,13 @@ impl<V: Json> Thread<V> {
         let rows = (0..value.len().unwrap_or(0)).filter_map(|i| self.row(core, value.at(i)?)).collect::<Vec<_>>();
         let newest = self.timeline.newest();
         let top = rows.first().map_or(0, |row| row.seq);
-        for row in &rows {
+        for row in rows.iter().filter(|_| !mutated(Mutation::KeepDraftOfRow)) {
             self.discard(core, row.id);
         }
         let nothing = rows.is_empty();
         let diffs = self.timeline.read(page, rows);
         self.emit(core, diffs);
-        let now = core.now.mono;
+        let now = core.now.clock;
         match read {
             Read::Newest { early: true, .. } if nothing && !self.loaded => {
                 self.early_and_empty = true;
@@ -445,7 +451,7 @@ impl<V: Json> Thread<V> {
                 match self.row(core, value) {
                     Some(row) => {
                         if self.channel.joined_since().is_some() {
-                            self.expect_broadcast(core.now.mono, row.seq);
+                            self.expect_broadcast(core.now.clock, row.seq);
                         }
                         return self.confirm(core, row);
                     }
@@ -458,7 +464,10 @@ impl<V: Json> Thread<V> {
             Outcome::Token => return core.token.refused(core.now, generation, &mut core.rng),
             Outcome::Later(error, at_least) => {
                 self.error = Some(error);
-                return self.outbox.backoff.fail(core.now.mono, at_least, &mut core.rng);
+                if mutated(Mutation::DropOnNetworkFailure) {
+                    self.drop_draft(core, index);
+                }
+                return self.outbox.backoff.fail(core.now.clock, at_least, &mut core.rng);
             }
             Outcome::Refused(error) => {
                 self.outbox.backoff.reset();
@@ -482,7 +491,7 @@ impl<V: Json> Thread<V> {
 
     /// Whether it holds what only a person can settle: refused messages, to be retried or discarded.
     pub(crate) fn holds_drafts(&self) -> bool {
-        !self.outbox.is_empty()
+        !mutated(Mutation::ForgetRefused) && !self.outbox.is_empty()
     }
 
     pub(crate) fn is_joining(&self) -> bool {
@@ -493,7 +502,7 @@ impl<V: Json> Thread<V> {
         if !self.is_busy() || core.token.stopped().is_some() {
             return;
         }
-        let now = core.now.mono;
+        let now = core.now.clock;
         if self.ensure == Ensure::Unknown && core.due(self.ensure_backoff.until()) {
             let request = Request::EnsureThread { body: rest::ensure_body(&self.other) };
             self.ensure = Ensure::Asking(core.request(Purpose::Ensure(self.id.clone()), request, ANSWER_WITHIN));
@@ -524,7 +533,13 @@ impl<V: Json> Thread<V> {
         if !core.due(self.outbox.backoff.until()) {
             return;
         }
-        let id = draft.id;
+        let mut id = draft.id;
+        if mutated(Mutation::RetryWithNewId) && self.outbox.backoff.tries() > 0 {
+            id.0 ^= u128::from(self.outbox.backoff.tries()) << 100;
+        }
+        if mutated(Mutation::UnstoreBeforeAnswer) {
+            core.emit(Output::Unstore(self.id.clone(), id));
+        }
         let request = Request::Rest {
             url: rest::send_url(&core.config.supabase_url),
             token: token.into(),
@@ -537,9 +552,9 @@ impl<V: Json> Thread<V> {
     fn drive_reads(&mut self, core: &mut Core<V>, token: &str, generation: u32) {
         let joined = self.channel.joined_since().is_some();
         if self.loaded && self.catch_up.is_none() && self.reading.is_none() && core.visible {
-            let at = if joined { self.poll_at } else { self.poll_at.min(core.now.mono + POLL_UNJOINED) };
+            let at = if joined { self.poll_at } else { self.poll_at.min(core.now.clock + POLL_UNJOINED) };
             self.poll_at = at;
-            if core.due(at) {
+            if core.due(at) && !mutated(Mutation::NoPoll) {
                 self.catch_up = Some(Cause::Watch);
             }
         }
@@ -583,7 +598,7 @@ impl<V: Json> Thread<V> {
 
     fn drive_channel(&mut self, core: &mut Core<V>, token: &str, generation: u32) {
         let Some(socket) = core.socket.open() else { return };
-        let now = core.now.mono;
+        let now = core.now.clock;
         if self.channel.is_late(now) {
             self.error = Some(Code::Timeout.into());
             self.leave(core);
@@ -646,7 +661,10 @@ impl<V: Json> Thread<V> {
             status,
             has_older: self.timeline.has_older(),
             loading_older: self.older_asked && self.reading_older.is_some(),
-            error: stopped.or_else(|| self.error.clone()).or_else(|| core.token.error().cloned()),
+            error: match status {
+                Status::Live => None,
+                _ => stopped.or_else(|| self.error.clone()).or_else(|| core.token.error().cloned()),
+            },
         };
         if self.shown.as_ref() != Some(&state) {
             self.shown = Some(state.clone());

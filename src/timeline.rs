@@ -6,6 +6,7 @@
 
 use crate::json::Json;
 use crate::message::{Message, MessageId, Row};
+use crate::mutation::{Mutation, mutated};
 use crate::rest::Page;
 use core::ops::RangeInclusive;
 
@@ -93,7 +94,11 @@ impl<V: Json> Timeline<V> {
     /// holes below it are found by the answer.
     pub fn newest_page(&self) -> Page {
         // From the lowest range up to its end everything is covered: above that is what must be looked at again.
-        let after = if self.covered.len() == 1 { self.newest() } else { self.contiguous_to() };
+        let after = if self.covered.len() == 1 || mutated(Mutation::SkipHoleCheck) {
+            self.newest()
+        } else {
+            self.contiguous_to()
+        };
         Page { after, before: None, limit: self.page_size }
     }
 
@@ -105,6 +110,9 @@ impl<V: Json> Timeline<V> {
 
     /// The page to read for the newest hole; `None` if there is none.
     pub fn hole_page(&self) -> Option<Page> {
+        if mutated(Mutation::SkipHoleCheck) {
+            return None;
+        }
         let [.., below, above] = self.covered.as_slice() else {
             return None;
         };
@@ -132,7 +140,7 @@ impl<V: Json> Timeline<V> {
         // A full page covers down to its lowest row, a short one all that was asked for.
         let full = rows.len() as u64 >= u64::from(page.limit);
         let low = match rows.first() {
-            Some(first) if full => first.seq,
+            Some(first) if full && !mutated(Mutation::FullPageCoversAll) => first.seq,
             _ => page.after + 1,
         };
         let high = match page.before {
@@ -212,9 +220,12 @@ impl<V: Json> Timeline<V> {
         let mut diffs: Vec<Diff<V>> = Vec::new();
         let mut rows = rows.into_iter().peekable();
         while let Some(row) = rows.next() {
-            let at = self.rows.partition_point(|here| here.seq < row.seq);
+            let mut at = self.rows.partition_point(|here| here.seq < row.seq);
+            if mutated(Mutation::OrderByArrival) {
+                at = self.rows.len();
+            }
             let next = self.rows.get(at).map(|here| here.seq);
-            if next == Some(row.seq) {
+            if next == Some(row.seq) && !mutated(Mutation::NoDedupe) {
                 continue;
             }
             // All that fits in before the next row that is here goes in at once.

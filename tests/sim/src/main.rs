@@ -19,6 +19,9 @@ struct Arguments {
     /// Plays this one seed and prints what happens.
     #[arg(long)]
     trace: Option<u64>,
+    /// Breaks the engine on purpose, in each way in turn, and wants each caught. Needs the feature `mutations`.
+    #[arg(long)]
+    mutants: bool,
     /// Threads; as many as there are processors if absent.
     #[arg(long)]
     jobs: Option<usize>,
@@ -40,6 +43,9 @@ fn main() -> ExitCode {
                 ExitCode::FAILURE
             }
         };
+    }
+    if arguments.mutants {
+        return mutants(arguments.seeds);
     }
     let base = arguments.base.unwrap_or_else(|| {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
@@ -92,7 +98,10 @@ fn main() -> ExitCode {
         println!("{count:>12}  {name}");
         missing |= count == 0;
     }
-    println!("{sent} sends, {requests} requests, {joins} joins, {connects} connects in {:.1} s", start.elapsed().as_secs_f64());
+    println!(
+        "{sent} sends, {requests} requests, {joins} joins, {connects} connects in {:.1} s",
+        start.elapsed().as_secs_f64()
+    );
     if failed.into_inner() {
         return ExitCode::FAILURE;
     }
@@ -102,4 +111,42 @@ fn main() -> ExitCode {
     }
     println!("{} runs: 0 lost, 0 doubled, 0 swapped", arguments.seeds);
     ExitCode::SUCCESS
+}
+
+/// Plays seeds against each mutation until one fails.
+#[cfg(feature = "mutations")]
+fn mutants(seeds: u64) -> ExitCode {
+    use chopped_chat::mutation::{Mutation, set};
+    let mut missed = 0;
+    for mutation in Mutation::ALL {
+        let name = format!("{mutation:?}");
+        set(Some(*mutation));
+        let caught = (0..seeds).find_map(|seed| {
+            // A mutation may also run into a check of the model or of the engine's own arithmetic.
+            let result = std::panic::catch_unwind(|| run(seed, false));
+            match result {
+                Ok(Ok(_)) => None,
+                Ok(Err(failure)) => Some((seed, failure.why)),
+                Err(_) => Some((seed, "panicked".into())),
+            }
+        });
+        match caught {
+            Some((seed, why)) => {
+                let why = why.lines().next().unwrap_or_default().to_owned();
+                println!("caught after {:>6} seeds  {name:<22} {why}", seed + 1);
+            }
+            None => {
+                missed += 1;
+                println!("MISSED in {seeds:>6} seeds  {name}");
+            }
+        }
+    }
+    println!("{} passed, {missed} failed", Mutation::ALL.len() - missed);
+    if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+#[cfg(not(feature = "mutations"))]
+fn mutants(_: u64) -> ExitCode {
+    eprintln!("build with --features mutations: cargo run --release -p sim --features mutations -- --mutants");
+    ExitCode::FAILURE
 }

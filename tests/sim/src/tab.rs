@@ -18,7 +18,10 @@ pub struct Screen {
 impl Screen {
     /// The numbers of the confirmed messages.
     pub fn seqs(&self) -> Vec<u64> {
-        self.messages.iter().filter_map(|m| if let Delivery::Sent { seq } = m.delivery { Some(seq) } else { None }).collect()
+        self.messages
+            .iter()
+            .filter_map(|m| if let Delivery::Sent { seq } = m.delivery { Some(seq) } else { None })
+            .collect()
     }
 
     /// The unconfirmed messages and whether each waits to be sent.

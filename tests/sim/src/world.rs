@@ -92,6 +92,7 @@ struct Conn {
 
 #[derive(Debug)]
 struct Channel {
+    joined_at: u64,
     join_ref: Value,
     token: String,
 }
@@ -120,6 +121,10 @@ struct World {
     /// Whether database broadcasts flow; the number names the outage.
     replication: Result<(), u32>,
     outages: u32,
+    /// Since when broadcasts flow.
+    flowing_since: u64,
+    /// When the last row was written.
+    written_at: u64,
     calm: bool,
     /// Per mille of requests, frames and joins that something happens to.
     hostility: u64,
@@ -144,6 +149,8 @@ macro_rules! trace {
 const ACTS: u64 = 40;
 /// How long the calm may take until all is well, in ms: the longest back-off, join and poll in a row.
 const CALM_WITHIN: u64 = 240_000;
+/// How long a joined screen may lag behind where nothing strikes, in ms: a few requests in a row.
+const PROMPT: u64 = 3_000;
 /// More events than any run that ends has.
 const MAX_EVENTS: u64 = 60_000;
 
@@ -165,7 +172,11 @@ impl World {
                 tab.wall_offset = rng.up_to(2 * year) as i64 - year as i64;
             }
         }
-        let server = Server { token_life: [120_000, 300_000, 3_600_000][rng.up_to(2) as usize], refusing: true, ..Server::default() };
+        let server = Server {
+            token_life: [120_000, 300_000, 3_600_000][rng.up_to(2) as usize],
+            refusing: true,
+            ..Server::default()
+        };
         World {
             hostility: [0, 50, 150, 400][rng.up_to(3) as usize],
             page_size: 2 + rng.up_to(5) as u32,
@@ -180,6 +191,8 @@ impl World {
             last_conn: 0,
             replication: Ok(()),
             outages: 0,
+            flowing_since: 0,
+            written_at: 0,
             calm: false,
             sent: Vec::new(),
             acts_left: ACTS,
@@ -266,7 +279,8 @@ impl World {
             return Ok(());
         }
         self.now = time;
-        self.happen(event)
+        self.happen(event)?;
+        self.check_promptness()
     }
 
     fn happen(&mut self, event: Event) -> Result<(), String> {
@@ -332,6 +346,7 @@ impl World {
                 if self.replication == Err(outage) {
                     trace!(self, "replication is back");
                     self.replication = Ok(());
+                    self.flowing_since = self.now;
                     self.say_ready();
                 }
             }
@@ -478,6 +493,7 @@ impl World {
                 let (answer, row) = self.server.execute(self.now, self.tabs[tab].person, &request);
                 if let Some(row) = row {
                     trace!(self, "the server has {row}");
+                    self.written_at = self.now;
                     self.broadcast(row);
                 }
                 if matches!(answer, Answer::Http { status: 400, .. }) {
@@ -655,7 +671,7 @@ impl World {
             self.reply(id, json!([frame[0], frame[1], topic, "phx_reply", error]));
         } else {
             self.hit("join: accepted");
-            let channel = Channel { join_ref: frame[0].clone(), token };
+            let channel = Channel { joined_at: self.now, join_ref: frame[0].clone(), token };
             self.conns.get_mut(&id).expect("found above").channels.insert(topic.clone(), channel);
             let ok = json!({"status": "ok", "response": {"postgres_changes": []}});
             self.reply(id, json!([frame[0], frame[1], topic, "phx_reply", ok]));
@@ -722,7 +738,8 @@ impl World {
         }
         let topic = format!("realtime:chat:{}", row["thread_id"].as_str().unwrap_or_default());
         let payload = json!({"id": "x", "table": "chat_messages", "record": row, "schema": "public",
-            "operation": "INSERT", "old_record": null}).to_string();
+            "operation": "INSERT", "old_record": null})
+        .to_string();
         let meta = br#"{"id":"x"}"#;
         let head = [4, topic.len() as u8, 6, meta.len() as u8, 1];
         let bytes = [&head, topic.as_bytes(), b"INSERT", meta, payload.as_bytes()].concat();
@@ -954,7 +971,8 @@ impl World {
     /// People retry what was refused, and look again at a page that says that they are signed out.
     fn retry_refused(&mut self) -> Result<(), String> {
         for tab in 0..self.tabs.len() {
-            let signed_out = |s: &crate::tab::Screen| s.state.as_ref().is_some_and(|s| s.status == Status::AuthRequired);
+            let signed_out =
+                |s: &crate::tab::Screen| s.state.as_ref().is_some_and(|s| s.status == Status::AuthRequired);
             if self.tabs[tab].screens.values().any(signed_out) {
                 self.feed(tab, Input::Visible(false))?;
                 self.feed(tab, Input::Visible(true))?;
@@ -981,6 +999,30 @@ impl World {
                     && tab.storage.is_empty()
             })
         })
+    }
+
+    /// Where nothing strikes, whoever joined shows everything soon: it must not take a poll.
+    fn check_promptness(&self) -> Result<(), String> {
+        if self.hostility > 0 {
+            return Ok(());
+        }
+        for conn in self.conns.values().filter(|conn| !conn.half_open) {
+            let tab = &self.tabs[conn.tab];
+            for (topic, channel) in conn.channels.iter().filter(|_| conn.life == tab.life) {
+                let since = channel.joined_at.max(self.written_at);
+                if channel.joined_at <= self.flowing_since || self.replication.is_err() || since + PROMPT > self.now {
+                    continue;
+                }
+                let thread = topic.strip_prefix("realtime:chat:").unwrap_or_default();
+                let rows = self.server.threads.get(thread).map_or(0, |table| table.rows.len() as u64);
+                let screen = tab.screens.iter().find(|(id, _)| id.as_str() == thread);
+                let shown = screen.and_then(|(_, screen)| screen.seqs().last().copied()).unwrap_or(0);
+                if shown != rows && tab.open.iter().any(|(id, n)| id.as_str() == thread && *n > 0) {
+                    return Err(format!("{} shows {shown} of {rows} {PROMPT} ms after its join", tab.person));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn what_is_wrong(&self) -> String {
