@@ -89,7 +89,7 @@ export function join(channel) {
 
 export async function until(condition, what, limit = 5000) {
   const end = Date.now() + limit
-  while (!condition()) {
+  while (!(await condition())) {
     if (Date.now() > end) throw new Error(`waited ${limit} ms in vain for ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 10))
   }

@@ -139,12 +139,13 @@ fn supabase_js(count: &mut Count) -> Result<()> {
     Ok(())
 }
 
-/// `node --test` that knows the stack. One file at a time: faults are the whole server's.
+/// `node --test` that knows the stack. One file at a time: faults are the whole server's. Forced to end with its last
+/// test: supabase-js keeps timers for 10 s.
 fn node_test(stack: &Stack) -> Command {
     let at = &stack.addresses;
     let mut command = Command::new("node");
     command
-        .args(["--test", "--test-concurrency=1", "--test-reporter=spec"])
+        .args(["--test", "--test-concurrency=1", "--test-force-exit", "--test-reporter=spec"])
         .env("SUPABASE_URL", &at.url)
         .env("SUPABASE_ANON_KEY", &at.anon_key)
         .env("SUPABASE_SERVICE_ROLE_KEY", &at.service_role_key)
