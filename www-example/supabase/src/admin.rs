@@ -1,6 +1,7 @@
 //! The admin port, for tests: faults, latency, tokens, and what the server sees. See README.md.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
@@ -22,6 +23,7 @@ pub fn router(server: Arc<Server>) -> Router {
     Router::new()
         .route("/faults", get(faults).post(set_faults).delete(clear_faults))
         .route("/latency", post(latency))
+        .route("/jwt-expiry", post(jwt_expiry))
         .route("/state", get(state))
         .route("/restart-realtime", post(restart_realtime))
         .route("/tokens", post(tokens))
@@ -111,6 +113,23 @@ async fn latency(State(server): State<Arc<Server>>, body: String) -> Response {
     Json(json!({"ms": latency.ms})).into_response()
 }
 
+#[derive(Deserialize)]
+struct JwtExpiry {
+    s: u64,
+}
+
+async fn jwt_expiry(State(server): State<Arc<Server>>, body: String) -> Response {
+    let expiry: JwtExpiry = match serde_json::from_str(&body) {
+        Ok(expiry) => expiry,
+        Err(error) => {
+            let message = format!("not {{\"s\": n}}: {error}");
+            return refuse(StatusCode::BAD_REQUEST, "bad-jwt-expiry", message);
+        }
+    };
+    let before = server.jwt_expiry_s.swap(expiry.s, Ordering::Relaxed);
+    Json(json!({"s": expiry.s, "before": before})).into_response()
+}
+
 async fn state(State(server): State<Arc<Server>>) -> Response {
     Json(json!({
         "sockets": server.hub.state(),
@@ -166,7 +185,7 @@ async fn tokens(State(server): State<Arc<Server>>, body: String) -> Response {
         }
     };
     let issued = now();
-    let lifetime = wish.expires_in.unwrap_or(i64::try_from(server.settings.jwt_expiry.as_secs()).unwrap_or(i64::MAX));
+    let lifetime = wish.expires_in.unwrap_or(i64::try_from(server.jwt_expiry_s.load(Ordering::Relaxed)).unwrap_or(i64::MAX));
     let mut claims = json!({
         "iss": format!("{}/auth/v1", server.url),
         "sub": sub,

@@ -142,6 +142,7 @@ impl Stack {
             cache: rest::catalog::Cache::default(),
             hub: Arc::new(Hub::default()),
             faults: Arc::new(Faults::default()),
+            jwt_expiry_s: AtomicU64::new(options.settings.jwt_expiry.as_secs()),
             settings: options.settings,
             requests: Mutex::default(),
             partitions_on: AtomicU64::new(0),
@@ -193,6 +194,8 @@ pub struct Server {
     pub hub: Arc<Hub>,
     pub faults: Arc<Faults>,
     pub settings: Settings,
+    /// Seconds that an access token lasts from now on; `Settings::jwt_expiry` until the admin port says otherwise.
+    pub jwt_expiry_s: AtomicU64,
     superuser: Pool,
     /// Connections of the role `authenticator`, which may become anon, authenticated and service_role.
     rest: Pool,

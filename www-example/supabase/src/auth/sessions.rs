@@ -92,7 +92,7 @@ async fn issue(client: &impl GenericClient, user: &str, session: &str, parent: O
 }
 
 fn answer(server: &Server, user: &Value, session: &str, refresh_token: &str) -> Value {
-    let lifetime = server.settings.jwt_expiry.as_secs();
+    let lifetime = server.jwt_expiry_s.load(Ordering::Relaxed);
     let issued = now();
     let claims = json!({
         "iss": format!("{}/auth/v1", server.url),

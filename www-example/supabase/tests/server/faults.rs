@@ -80,7 +80,7 @@ fn broadcasts_vanish_double_and_come_late() {
         write(&room, "twice").await;
         assert_eq!([body(&socket.next().await), body(&socket.next().await)], ["twice", "twice"]);
 
-        set(rule(json!({"delay_ms": 200}), json!(1))).await;
+        set(rule(json!({"delay_ms": 600}), json!(1))).await;
         write(&room, "late").await;
         write(&room, "early").await;
         assert_eq!([body(&socket.next().await), body(&socket.next().await)], ["early", "late"]);
@@ -144,7 +144,7 @@ fn latency_is_a_round_trip_for_all() {
         drop(handshaken);
         set_latency(0).await;
         for time in [request, preflight, frame, connected] {
-            assert!((180..400).contains(&time.as_millis()), "{time:?}");
+            assert!((180..1000).contains(&time.as_millis()), "{time:?}");
         }
     });
 }

@@ -1,7 +1,7 @@
 //! Realtime: each situation gives the frames that the genuine server gave (tests/frames), in its order.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{self, Message};
@@ -193,7 +193,7 @@ fn a_token_ends_is_renewed_and_is_refused() {
         for vsn in BOTH {
             let (person, room) = member("").await;
             let topic = format!("realtime:room:{room}");
-            let short = token(&person, json!({"expires_in": 2})).await;
+            let short = token(&person, json!({"expires_in": 3})).await;
             let mut socket = connect(vsn).await;
             socket.join("1", &topic, private(&short)).await;
             let ended = json!([
@@ -205,12 +205,12 @@ fn a_token_ends_is_renewed_and_is_refused() {
             socket.heartbeat("2").await;
             expect(&mut socket, vsn, json!([[null, "2", "phx_reply", "ok"]])).await;
 
-            let short = token(&person, json!({"expires_in": 2})).await;
+            let short = token(&person, json!({"expires_in": 3})).await;
             socket.join("3", &topic, private(&short)).await;
             let fresh = json!({"access_token": person.token});
             socket.push(json!("3"), "4", &topic, "access_token", fresh).await;
             expect(&mut socket, vsn, json!([["3", "3", "phx_reply", "ok"]])).await;
-            assert!(socket.quiet(Duration::from_millis(2500)).await, "a valid token has no answer, and it counts");
+            assert!(socket.quiet(Duration::from_millis(3500)).await, "a valid token has no answer, and it counts");
             for nothing in [json!(null), json!("sb_publishable_x"), json!(person.token)] {
                 socket.push(json!("3"), "5", &topic, "access_token", json!({"access_token": nothing})).await;
             }
@@ -304,6 +304,7 @@ fn clients_speak_where_they_may() {
 #[test]
 fn garbage_is_ignored_and_silence_ends_the_socket() {
     run(async {
+        let (start, mut idle) = (Instant::now(), Vec::new());
         for (vsn, foreign) in [
             (Vsn::V1, r#"["1","1","phoenix","heartbeat",{}]"#),
             (Vsn::V2, r#"{"topic":"phoenix","event":"heartbeat","payload":{},"ref":"1"}"#),
@@ -314,9 +315,11 @@ fn garbage_is_ignored_and_silence_ends_the_socket() {
             }
             socket.heartbeat("2").await;
             expect(&mut socket, vsn, json!([[null, "2", "phx_reply", "ok"]])).await;
-            let (code, after) = timed(socket.closed()).await;
-            assert_eq!(code, 1000);
-            assert!(after + Duration::from_millis(100) > IDLE, "{after:?}");
+            idle.push(socket);
+        }
+        for mut socket in idle {
+            assert_eq!(socket.closed().await, 1000);
+            assert!(start.elapsed() >= IDLE, "{:?}", start.elapsed());
         }
     });
 }
@@ -356,10 +359,10 @@ fn a_burst_arrives_in_order() {
         let mut socket = connect(Vsn::V2).await;
         socket.join("1", &format!("realtime:room:{room}"), private(&person.token)).await;
         socket.next().await;
-        let rows: Vec<Value> = (0..2_000).map(|n| json!({"room": room, "body": n.to_string()})).collect();
+        let rows: Vec<Value> = (0..1_000).map(|n| json!({"room": room, "body": n.to_string()})).collect();
         let sent = ask("POST", "/rest/v1/notes").service().json(&json!(rows)).answer().await;
         assert_eq!(sent.status, 201);
-        for n in 0..2_000 {
+        for n in 0..1_000 {
             let frame = socket.next().await;
             assert_eq!(frame[4]["payload"]["record"]["body"], n.to_string());
         }

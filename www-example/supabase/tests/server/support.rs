@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 pub const REFUSED_JOIN: Duration = Duration::from_millis(400);
-pub const IDLE: Duration = Duration::from_secs(4);
+pub const IDLE: Duration = Duration::from_secs(6);
 const WAIT: Duration = Duration::from_secs(10);
 
 static SHARED: LazyLock<(Runtime, Stack)> = LazyLock::new(|| {
