@@ -14,6 +14,7 @@ pub const REQUIRED: &[&str] = &[
     "fault: broadcast dropped",
     "fault: broadcast duplicated",
     "fault: broadcast reordered",
+    "fault: channel closed",
     "fault: clock jumps",
     "fault: cold replication",
     "fault: device sleeps",

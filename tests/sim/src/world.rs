@@ -56,6 +56,7 @@ enum Event {
     Idle(ConnId),
     ReplicationReady(u32),
     Restart(TabId),
+    Wakes(TabId),
     Online(TabId),
     SignedIn(String),
 }
@@ -87,6 +88,8 @@ struct Conn {
     /// When the last frame out will arrive: a socket keeps the order.
     last_out: u64,
     last_in: u64,
+    /// When a channel of it ended last.
+    changed_at: u64,
     channels: BTreeMap<String, Channel>,
 }
 
@@ -113,6 +116,8 @@ struct World {
     now: u64,
     count: u64,
     queue: BTreeMap<(u64, u64), Event>,
+    /// What reaches a sleeping tab when it wakes, in order.
+    deferred: Vec<(TabId, Event)>,
     server: Server,
     tabs: Vec<Tab>,
     threads: Vec<(ThreadId, &'static str, &'static str)>,
@@ -126,6 +131,10 @@ struct World {
     /// When the last row was written.
     written_at: u64,
     calm: bool,
+    /// Whether the server is new enough to say that replication is ready.
+    tells_ready: bool,
+    /// Whether the backend takes its time for a token.
+    slow_backend: bool,
     /// Per mille of requests, frames and joins that something happens to.
     hostility: u64,
     page_size: u32,
@@ -151,6 +160,8 @@ const ACTS: u64 = 40;
 const CALM_WITHIN: u64 = 240_000;
 /// How long a joined screen may lag behind where nothing strikes, in ms: a few requests in a row.
 const PROMPT: u64 = 3_000;
+/// How long bad news may take to reach a tab, in ms: a slow frame.
+const BAD_NEWS: u64 = 12_000;
 /// More events than any run that ends has.
 const MAX_EVENTS: u64 = 60_000;
 
@@ -179,11 +190,14 @@ impl World {
         };
         World {
             hostility: [0, 50, 150, 400][rng.up_to(3) as usize],
+            tells_ready: rng.up_to(1) == 0,
+            slow_backend: rng.up_to(2) == 0,
             page_size: 2 + rng.up_to(5) as u32,
             rng,
             now: 0,
             count: 0,
             queue: BTreeMap::new(),
+            deferred: Vec::new(),
             server,
             tabs,
             threads,
@@ -273,14 +287,14 @@ impl World {
         | Event::Act(tab) = event
             && self.tabs[tab].asleep_until > time
         {
-            let until = self.tabs[tab].asleep_until;
-            self.count += 1;
-            self.queue.insert((until, self.count), event);
+            self.now = time;
+            self.deferred.push((tab, event));
             return Ok(());
         }
         self.now = time;
         self.happen(event)?;
-        self.check_promptness()
+        self.check_promptness()?;
+        self.check_live()
     }
 
     fn happen(&mut self, event: Event) -> Result<(), String> {
@@ -355,6 +369,7 @@ impl World {
                     self.start(tab)?;
                 }
             }
+            Event::Wakes(tab) => self.wakes(tab),
             Event::Online(tab) => self.set_online(tab, true)?,
             Event::SignedIn(person) => self.server.signed_out.retain(|p| *p != person),
         }
@@ -385,6 +400,18 @@ impl World {
             self.feed(tab, Input::Restore { thread, other, drafts })?;
         }
         Ok(())
+    }
+
+    fn wakes(&mut self, tab: TabId) {
+        if self.tabs[tab].asleep_until <= self.now {
+            for (sleeper, event) in core::mem::take(&mut self.deferred) {
+                if sleeper == tab {
+                    self.at(self.now, event);
+                } else {
+                    self.deferred.push((sleeper, event));
+                }
+            }
+        }
     }
 
     fn thread_of(&mut self, tab: TabId) -> ThreadId {
@@ -442,7 +469,10 @@ impl World {
 
     fn send_request(&mut self, tab: TabId, life: u32, id: RequestId, request: Request) {
         self.summary.requests += 1;
-        let delay = self.delay();
+        let mut delay = self.delay();
+        if self.slow_backend && !self.calm && matches!(request, Request::Token) {
+            delay += self.rng.up_to(5_000);
+        }
         if !self.tabs[tab].online {
             return self.after(3, Event::AnswerArrives(tab, life, id, Answer::Unreachable));
         }
@@ -545,6 +575,7 @@ impl World {
                 busy_until: 0,
                 last_out: self.now + delay,
                 last_in: self.now,
+                changed_at: self.now,
                 channels: BTreeMap::new(),
             },
         );
@@ -632,6 +663,7 @@ impl World {
                 let conn = self.conns.get_mut(&id).expect("found above");
                 if conn.channels.get(&topic).is_some_and(|c| c.join_ref == frame[0]) {
                     conn.channels.remove(&topic);
+                    conn.changed_at = self.now;
                     self.reply(id, json!([frame[0], frame[1], topic, "phx_reply", ok]));
                     self.reply(id, json!([frame[0], frame[0], topic, "phx_close", {}]));
                 }
@@ -665,6 +697,7 @@ impl World {
         };
         let conn = self.conns.get_mut(&id).expect("found above");
         let old = conn.channels.remove(&topic);
+        conn.changed_at = self.now;
         if let Some(reason) = reason {
             self.hit("join: refused");
             let error = json!({"status": "error", "response": {"reason": reason}});
@@ -676,7 +709,7 @@ impl World {
             let ok = json!({"status": "ok", "response": {"postgres_changes": []}});
             self.reply(id, json!([frame[0], frame[1], topic, "phx_reply", ok]));
             self.at(end.unwrap_or(0), Event::TokenEnds(id, topic.clone(), end.unwrap_or(0)));
-            if self.replication.is_ok() {
+            if self.replication.is_ok() && self.tells_ready {
                 self.ready_frame(id, &topic, &frame[0]);
             } else if self.rng.up_to(1) == 0 {
                 // A join may restart what died.
@@ -701,7 +734,7 @@ impl World {
             told.extend(conn.channels.iter().map(|(topic, c)| (*id, topic.clone(), c.join_ref.clone())));
         }
         for (id, topic, join_ref) in told {
-            if self.rng.up_to(1) == 0 {
+            if self.tells_ready && self.rng.up_to(1) == 0 {
                 self.ready_frame(id, &topic, &join_ref);
             }
         }
@@ -711,6 +744,7 @@ impl World {
         let Some(conn) = self.conns.get_mut(&id) else { return };
         let current = conn.channels.get(topic).is_some_and(|c| token_end(&c.token).is_some_and(|(_, e)| e == end));
         if current && let Some(channel) = conn.channels.remove(topic) {
+            conn.changed_at = self.now;
             self.hit("token: expired while joined");
             let message = json!({"extension": "system", "status": "error", "message": "Token has expired 0 seconds ago", "channel": topic});
             self.reply(id, json!([channel.join_ref, null, topic, "system", message]));
@@ -850,6 +884,18 @@ impl World {
 
     // Surroundings.
 
+    /// The server shuts a client's channels, as it does over the message rate. The socket stays.
+    fn close_channels(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        conn.changed_at = self.now;
+        for (topic, channel) in core::mem::take(&mut conn.channels) {
+            self.hit("fault: channel closed");
+            let message = json!({"extension": "system", "status": "error", "message": "Too many messages per second", "channel": topic});
+            self.reply(id, json!([channel.join_ref, null, topic, "system", message]));
+            self.reply(id, json!([channel.join_ref, channel.join_ref, topic, "phx_close", {}]));
+        }
+    }
+
     fn fall_silent(&mut self, name: &'static str, at_most: u64) {
         self.hit(name);
         self.outages += 1;
@@ -861,7 +907,12 @@ impl World {
     fn strike(&mut self) -> Result<(), String> {
         let tab = self.rng.up_to(self.tabs.len() as u64 - 1) as usize;
         let conn = self.conns.iter().find(|(_, c)| c.tab == tab && !c.half_open).map(|(id, _)| *id);
-        match self.rng.up_to(11) {
+        match self.rng.up_to(12) {
+            11 => {
+                if let Some(id) = conn {
+                    self.close_channels(id);
+                }
+            }
             0 => {
                 self.hit("fault: offline");
                 for conn in self.conns.values_mut().filter(|c| c.tab == tab) {
@@ -890,21 +941,19 @@ impl World {
                 let year = 365 * 86_400_000;
                 self.tabs[tab].wall_offset = self.rng.up_to(2 * year) as i64 - year as i64;
             }
-            6 | 7 => {
-                if self.tabs[tab].engine.is_some() {
-                    let sending = self.tabs[tab].screens.values().any(|s| s.drafts().any(|(_, sending)| sending));
-                    self.hit(if sending { "fault: tab killed while sending" } else { "fault: tab killed" });
-                    trace!(self, "{}{tab} dies", self.tabs[tab].person);
-                    let life = self.tabs[tab].life;
-                    self.tabs[tab].kill();
-                    let dead: Vec<_> =
-                        self.conns.iter().filter(|(_, c)| c.tab == tab && c.life == life).map(|(id, _)| *id).collect();
-                    for id in dead {
-                        self.end_conn(id, false);
-                    }
-                    let wait = self.rng.up_to(5_000);
-                    self.after(wait, Event::Restart(tab));
+            6 | 7 if self.tabs[tab].engine.is_some() => {
+                let sending = self.tabs[tab].screens.values().any(|s| s.drafts().any(|(_, sending)| sending));
+                self.hit(if sending { "fault: tab killed while sending" } else { "fault: tab killed" });
+                trace!(self, "{}{tab} dies", self.tabs[tab].person);
+                let life = self.tabs[tab].life;
+                self.tabs[tab].kill();
+                let dead: Vec<_> =
+                    self.conns.iter().filter(|(_, c)| c.tab == tab && c.life == life).map(|(id, _)| *id).collect();
+                for id in dead {
+                    self.end_conn(id, false);
                 }
+                let wait = self.rng.up_to(5_000);
+                self.after(wait, Event::Restart(tab));
             }
             8 | 9 => {
                 let long = if self.rng.up_to(2) == 0 { 7_200_000 } else { 30_000 };
@@ -914,6 +963,7 @@ impl World {
                 if self.tabs[tab].asleep_until <= self.now {
                     // The server ends the sockets of a sleeper; it hears of that when it wakes, or never.
                     self.tabs[tab].asleep_until = self.now + wait;
+                    self.after(wait, Event::Wakes(tab));
                     if still {
                         self.tabs[tab].mono_zero += wait;
                     }
@@ -948,6 +998,7 @@ impl World {
                 let over = self.tabs[tab].asleep_until - self.now;
                 self.tabs[tab].asleep_until = self.now;
                 self.tabs[tab].mono_zero = self.tabs[tab].mono_zero.saturating_sub(over).min(self.now);
+                self.wakes(tab);
             }
             if self.tabs[tab].engine.is_none() {
                 self.start(tab)?;
@@ -999,6 +1050,24 @@ impl World {
                     && tab.storage.is_empty()
             })
         })
+    }
+
+    /// Whoever says that it is live is joined, but for the time that bad news takes.
+    fn check_live(&self) -> Result<(), String> {
+        for conn in self.conns.values().filter(|conn| !conn.half_open) {
+            let tab = &self.tabs[conn.tab];
+            let since = conn.changed_at.max(tab.asleep_until).max(conn.last_out);
+            if conn.life != tab.life || since + BAD_NEWS > self.now {
+                continue;
+            }
+            for (thread, screen) in &tab.screens {
+                let live = screen.state.as_ref().is_some_and(|state| state.status == Status::Live);
+                if live && !conn.channels.contains_key(&thread.topic()) {
+                    return Err(format!("{} says live, and is not joined", tab.person));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Where nothing strikes, whoever joined shows everything soon: it must not take a poll.
