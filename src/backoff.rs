@@ -69,7 +69,7 @@ impl Backoff {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::{BASE, Backoff, CAP, FLOOR, Rng};
     use proptest::prelude::{any, prop_assert, proptest};

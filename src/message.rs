@@ -146,7 +146,7 @@ pub fn check_body(body: &str) -> Result<(), Code> {
     Ok(())
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -46,7 +46,7 @@ pub fn is_mongo_id(id: &str) -> bool {
         && !id.chars().any(char::is_control)
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

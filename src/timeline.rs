@@ -242,7 +242,7 @@ impl<V: Json> Timeline<V> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
     use crate::message::{Delivery, Sender};
