@@ -185,7 +185,8 @@ async fn tokens(State(server): State<Arc<Server>>, body: String) -> Response {
         }
     };
     let issued = now();
-    let lifetime = wish.expires_in.unwrap_or(i64::try_from(server.jwt_expiry_s.load(Ordering::Relaxed)).unwrap_or(i64::MAX));
+    let lifetime =
+        wish.expires_in.unwrap_or(i64::try_from(server.jwt_expiry_s.load(Ordering::Relaxed)).unwrap_or(i64::MAX));
     let mut claims = json!({
         "iss": format!("{}/auth/v1", server.url),
         "sub": sub,

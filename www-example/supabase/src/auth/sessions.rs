@@ -1,6 +1,8 @@
 //! Sessions and their refresh tokens: each token serves once, and once more within a short time, for two tabs that
 //! refresh at the same moment.
 
+use std::sync::atomic::Ordering;
+
 use rand::distr::{Alphanumeric, SampleString};
 use serde_json::{Value, json};
 use tokio_postgres::GenericClient;
