@@ -444,7 +444,7 @@ impl World {
             match output {
                 Output::Request(id, request) => {
                     trace!(self, "{}{tab} asks {id:?} {request:?}", self.tabs[tab].person);
-                    self.send_request(tab, life, id, request);
+                    self.send_request(tab, life, id, request)?;
                 }
                 Output::OpenSocket(socket, _) => self.connect(tab, life, socket),
                 Output::SendFrame(socket, text) => self.send_frame(tab, socket, text)?,
@@ -467,22 +467,33 @@ impl World {
 
     // HTTP.
 
-    fn send_request(&mut self, tab: TabId, life: u32, id: RequestId, request: Request) {
+    fn send_request(&mut self, tab: TabId, life: u32, id: RequestId, request: Request) -> Result<(), String> {
         self.summary.requests += 1;
+        if let Request::Rest { token, .. } = &request {
+            let (_, end) = token_end(token).ok_or("not a token of ours")?;
+            if end <= self.now {
+                return Err(format!("a request carries a token that expired {} ms ago", self.now - end));
+            }
+        }
         let mut delay = self.delay();
         if self.slow_backend && !self.calm && matches!(request, Request::Token) {
             delay += self.rng.up_to(5_000);
         }
         if !self.tabs[tab].online {
-            return self.after(3, Event::AnswerArrives(tab, life, id, Answer::Unreachable));
+            self.after(3, Event::AnswerArrives(tab, life, id, Answer::Unreachable));
+            return Ok(());
         }
         let fate = if self.strikes(self.hostility) {
             match self.rng.up_to(7) {
                 0 => {
                     self.hit("fault: request lost before");
-                    return self.after(delay, Event::AnswerArrives(tab, life, id, Answer::Unreachable));
+                    self.after(delay, Event::AnswerArrives(tab, life, id, Answer::Unreachable));
+                    return Ok(());
                 }
-                1 => return self.hit("fault: answer hangs"),
+                1 => {
+                    self.hit("fault: answer hangs");
+                    return Ok(());
+                }
                 2 => Fate::LostAfter,
                 3 => Fate::HangsAfter,
                 4 => Fate::FailsBefore,
@@ -494,6 +505,7 @@ impl World {
             Fate::Answered
         };
         self.after(delay, Event::RequestArrives(tab, life, id, request, fate));
+        Ok(())
     }
 
     fn serve(&mut self, tab: TabId, life: u32, id: RequestId, request: Request, fate: Fate) {
@@ -649,7 +661,7 @@ impl World {
                 let mut busy = self.rng.up_to(30);
                 if !allowed {
                     busy = 5_000;
-                } else if self.strikes(self.hostility / 4) {
+                } else if self.strikes(100) {
                     self.hit("fault: slow join");
                     busy = self.rng.up_to(15_000);
                 }
