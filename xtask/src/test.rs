@@ -172,7 +172,7 @@ fn browser(count: &mut Count) -> Result<()> {
         .arg("--chromedriver")
         .arg(chromium::driver()?)
         .arg(paths::root())
-        .args(["--", "--test", "browser"])
+        .args(["--test", "browser"])
         .env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", &webdriver)
         .env("WASM_BINDGEN_TEST_TIMEOUT", "300")
         // Compiled into the tests by `option_env!`: a page has no environment.
