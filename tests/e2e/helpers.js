@@ -1,0 +1,303 @@
+// What the tests share: the stack that `cargo xtask test e2e` started, accounts of their own, and windows in Chromium.
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { after, afterEach } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+import { chromium } from 'playwright-core'
+
+/** @param {string} name */
+export function setting(name) {
+  const value = process.env[name]
+  if (!value) throw new Error(`${name} is not set: run these tests by \`cargo xtask test e2e\``)
+  return value
+}
+
+const SUPABASE_URL = setting('SUPABASE_URL')
+const SERVICE_ROLE_KEY = setting('SUPABASE_SERVICE_ROLE_KEY')
+export const APP_URL = setting('APP_URL')
+export const BACKEND_URL = setting('BACKEND_URL')
+const PASSWORD = 'a password of the tests'
+/** The path of the function that sends. */
+export const SEND = '/rest/v1/rpc/insert_chat_message'
+
+/**
+ * @typedef {{ name: string, mongoId: string, id: string, email: string }} Person
+ * @typedef {{ id: string, seq: number | null, sender: string, status: string, body: string }} Bubble
+ */
+
+const database = new pg.Pool({ connectionString: setting('DATABASE_URL'), max: 2 })
+const browser = await chromium.launch({
+  executablePath: setting('CHROMIUM'),
+  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+})
+/** @type {Window[]} */
+const windows = []
+
+afterEach(async () => {
+  await admin('DELETE', '/faults')
+  const errors = windows.flatMap((window) => window.errors)
+  await Promise.all(windows.splice(0).map((window) => window.end()))
+  assert.deepEqual(errors, [], 'no page threw')
+})
+after(async () => {
+  await browser.close()
+  await database.end()
+})
+
+/**
+ * Tries again until `check` passes, and fails as it failed last.
+ *
+ * @template T
+ * @param {() => T | Promise<T>} check
+ * @param {number} [within] ms
+ * @returns {Promise<T>}
+ */
+export async function eventually(check, within = 20_000) {
+  const end = Date.now() + within
+  for (;;) {
+    try {
+      return await check()
+    } catch (error) {
+      if (Date.now() > end) throw error
+    }
+    await sleep(50)
+  }
+}
+
+/**
+ * The stand-in's admin port.
+ *
+ * @param {'GET' | 'POST' | 'DELETE'} method
+ * @param {string} path
+ * @param {unknown} [body]
+ */
+export async function admin(method, path, body) {
+  const response = await fetch(setting('ADMIN_URL') + path, { method, ...(body !== undefined && { body: JSON.stringify(body) }) })
+  const text = await response.text()
+  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`)
+  return text === '' ? undefined : JSON.parse(text)
+}
+
+/** @param {object[]} rules */
+export const faults = (...rules) => admin('POST', '/faults', rules)
+
+/**
+ * The channels that the server has for `person`, with their sockets.
+ *
+ * @param {Person} person
+ * @returns {Promise<{ socket: string, topic: string, join_ref: string }[]>}
+ */
+export async function channelsOf(person) {
+  const { sockets } = await admin('GET', '/state')
+  return sockets.flatMap((/** @type {any} */ socket) =>
+    socket.channels.filter((/** @type {any} */ channel) => channel.user_id === person.id).map((/** @type {any} */ channel) => ({ socket: socket.id, ...channel })),
+  )
+}
+
+/** @returns {Promise<string[]>} */
+export async function sockets() {
+  const state = await admin('GET', '/state')
+  return state.sockets.map((/** @type {any} */ socket) => socket.id)
+}
+
+/** @param {string} path @param {object} body */
+async function supabase(path, body) {
+  const response = await fetch(SUPABASE_URL + path, {
+    method: 'POST',
+    headers: { apikey: SERVICE_ROLE_KEY, authorization: `Bearer ${SERVICE_ROLE_KEY}`, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  })
+  const text = await response.text()
+  if (!response.ok) throw new Error(`${path}: ${response.status} ${text}`)
+  return text === '' ? undefined : JSON.parse(text)
+}
+
+/**
+ * A new account: each test has people of its own, so none sees what another left.
+ *
+ * @param {string} name
+ * @param {object} [metadata] instead of the usual app_metadata
+ * @returns {Promise<Person>}
+ */
+export async function person(name, metadata) {
+  const mongoId = randomBytes(12).toString('hex')
+  const email = `${mongoId}@example.com`
+  const user = await supabase('/auth/v1/admin/users', {
+    email,
+    password: PASSWORD,
+    email_confirm: true,
+    app_metadata: metadata ?? { mongoUserId: mongoId, name },
+  })
+  return { name, mongoId, id: user.id, email }
+}
+
+/** @returns {Promise<[Person, Person]>} */
+export const pair = () => Promise.all([person('Ana'), person('Ben')])
+
+/** @param {Person} a @param {Person} b */
+export const threadId = (a, b) => [a.mongoId, b.mongoId].sort().join('__')
+
+/**
+ * The thread's rows in order of their numbers.
+ *
+ * @param {Person} a
+ * @param {Person} b
+ * @returns {Promise<{ id: string, seq: number, sender_mongo_id: string, body: string }[]>}
+ */
+export async function rows(a, b) {
+  const sql = 'select id, seq::int, sender_mongo_id, body from public.chat_messages where thread_id = $1 order by seq'
+  return (await database.query(sql, [threadId(a, b)])).rows
+}
+
+/**
+ * Writes messages into the thread, without a browser: those with an even index are `a`'s.
+ *
+ * @param {Person} a
+ * @param {Person} b
+ * @param {string[]} bodies
+ */
+export async function seed(a, b, bodies) {
+  for (const { mongoId, id } of [a, b]) await supabase('/rest/v1/rpc/link_chat_identity', { _mongo_id: mongoId, _supabase_id: id })
+  await supabase('/rest/v1/rpc/ensure_chat_thread', { _mongo_id_1: a.mongoId, _mongo_id_2: b.mongoId })
+  await database.query(
+    `insert into public.chat_messages (thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body)
+     select $1, case n % 2 when 1 then $2 else $3 end::uuid, case n % 2 when 1 then $4 else $5 end, case n % 2 when 1 then $5 else $4 end, body
+     from unnest($6::text[]) with ordinality as new (body, n) order by n`,
+    [threadId(a, b), a.id, b.id, a.mongoId, b.mongoId, bodies],
+  )
+}
+
+/**
+ * Opens the app as `who`, signed in by its form, in a context of its own.
+ *
+ * @param {Person} who
+ * @param {import('playwright-core').BrowserContextOptions} [options]
+ */
+export async function open(who, options) {
+  const window = await Window.empty(options)
+  await window.signIn(who)
+  return window
+}
+
+/**
+ * `a` and `b` in two windows, in each other's chat, live.
+ *
+ * @param {Person} a
+ * @param {Person} b
+ * @returns {Promise<[Window, Window]>}
+ */
+export async function chatting(a, b) {
+  const [atA, atB] = await Promise.all([open(a), open(b)])
+  await Promise.all([atA.chatWith(b), atB.chatWith(a)])
+  await Promise.all([atA.is('live'), atB.is('live')])
+  return [atA, atB]
+}
+
+export class Window {
+  /** @type {string[]} */
+  errors = []
+
+  /** @param {import('playwright-core').BrowserContext} context @param {import('playwright-core').Page} page */
+  constructor(context, page) {
+    this.context = context
+    this.page = page
+    page.setDefaultTimeout(20_000)
+    page.on('pageerror', (error) => this.errors.push(String(error.stack ?? error)))
+    windows.push(this)
+  }
+
+  /** @param {import('playwright-core').BrowserContextOptions} [options] */
+  static async empty(options) {
+    const context = await browser.newContext({ viewport: { width: 900, height: 760 }, ...options })
+    return new Window(context, await context.newPage())
+  }
+
+  end() {
+    return this.context.close()
+  }
+
+  /** @param {Person} who */
+  async signIn({ email }) {
+    const { page } = this
+    if (page.url() === 'about:blank') await page.goto(APP_URL)
+    await page.getByText('Another account').click()
+    await page.getByLabel('E-mail').fill(email)
+    await page.getByLabel('Password').fill(PASSWORD)
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click()
+    await page.getByTestId('me').waitFor()
+  }
+
+  /** @param {Person} other */
+  async chatWith({ mongoId }) {
+    await this.page.getByTestId(`person-${mongoId}`).click()
+    await this.page.getByTestId('chat-modal').waitFor()
+  }
+
+  async leave() {
+    await this.page.keyboard.press('Escape')
+    await this.page.getByTestId('chat-modal').waitFor({ state: 'detached' })
+  }
+
+  /** Waits for the connection to be so. @param {import('../../pkg-template/src/index.d.ts').ChatStatus} status */
+  async is(status, timeout = 20_000) {
+    await this.page.locator(`[data-testid=connection][data-status=${status}]`).waitFor({ timeout })
+  }
+
+  get composer() {
+    return this.page.getByTestId('composer')
+  }
+
+  /** @param {string} body */
+  async send(body) {
+    await this.composer.fill(body)
+    await this.composer.press('Enter')
+  }
+
+  /** The bubbles from top to bottom. @returns {Promise<Bubble[]>} */
+  bubbles() {
+    return this.page.getByTestId('message').evaluateAll((elements) =>
+      elements.map((element) => ({
+        id: element.dataset['id'] ?? '',
+        seq: element.dataset['seq'] === undefined ? null : Number(element.dataset['seq']),
+        sender: element.dataset['sender'] ?? '',
+        status: element.dataset['status'] ?? '',
+        body: element.querySelector('.bubble p')?.textContent ?? '',
+      })),
+    )
+  }
+
+  /** The one bubble with this text. @param {string} body */
+  bubble(body) {
+    return this.page.getByTestId('message').filter({ has: this.page.getByText(body, { exact: true }) })
+  }
+}
+
+/**
+ * What a screen must show of `rows`, all of them, to `me`.
+ *
+ * @param {Awaited<ReturnType<typeof rows>>} table
+ * @param {Person} me
+ * @returns {Bubble[]}
+ */
+export const shown = (table, me) =>
+  table.map(({ id, seq, sender_mongo_id, body }) => ({ id, seq, sender: sender_mongo_id === me.mongoId ? 'me' : 'them', status: 'sent', body }))
+
+/**
+ * Both screens show the thread as the table has it, with these bodies in whatever order.
+ *
+ * @param {[Person, Window][]} screens
+ * @param {string[]} bodies
+ */
+export async function allShow(screens, bodies) {
+  const [[a], [b]] = /** @type {[[Person, Window], [Person, Window]]} */ (screens)
+  await eventually(async () => {
+    const table = await rows(a, b)
+    assert.deepEqual(table.map(({ body }) => body).sort(), [...bodies].sort())
+    assert.deepEqual(
+      table.map(({ seq }) => seq),
+      table.map((_, index) => index + 1),
+    )
+    for (const [me, window] of screens) assert.deepEqual(await window.bubbles(), shown(table, me), `${me.name}'s screen`)
+  })
+}
