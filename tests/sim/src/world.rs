@@ -259,7 +259,8 @@ impl World {
             self.step()?;
         }
         self.calm_down()?;
-        let deadline = self.now + CALM_WITHIN;
+        let last_wakes = self.tabs.iter().map(|tab| tab.asleep_until).max().unwrap_or(0);
+        let deadline = self.now.max(last_wakes) + CALM_WITHIN;
         while !self.all_is_well() {
             if self.now > deadline {
                 return Err(format!("not well {CALM_WITHIN} ms after the last fault: {}", self.what_is_wrong()));
@@ -369,7 +370,7 @@ impl World {
                     self.start(tab)?;
                 }
             }
-            Event::Wakes(tab) => self.wakes(tab),
+            Event::Wakes(tab) => self.wakes(tab)?,
             Event::Online(tab) => self.set_online(tab, true)?,
             Event::SignedIn(person) => self.server.signed_out.retain(|p| *p != person),
         }
@@ -402,7 +403,7 @@ impl World {
         Ok(())
     }
 
-    fn wakes(&mut self, tab: TabId) {
+    fn wakes(&mut self, tab: TabId) -> Result<(), String> {
         if self.tabs[tab].asleep_until <= self.now {
             for (sleeper, event) in core::mem::take(&mut self.deferred) {
                 if sleeper == tab {
@@ -411,7 +412,11 @@ impl World {
                     self.deferred.push((sleeper, event));
                 }
             }
+            if self.calm {
+                self.settle(tab)?;
+            }
         }
+        Ok(())
     }
 
     fn thread_of(&mut self, tab: TabId) -> ThreadId {
@@ -947,11 +952,13 @@ impl World {
                 }
             }
             4 => self.fall_silent("fault: silent replication", 150_000),
-            // Not in a sleep: a clock that stands still and one that is set back at once tell no one of the sleep.
+            // Not in a sleep, nor unseen before one: where one clock stands still while the other is set back, nothing tells
+            // of the sleep.
             5 if self.tabs[tab].asleep_until <= self.now => {
                 self.hit("fault: clock jumps");
                 let year = 365 * 86_400_000;
                 self.tabs[tab].wall_offset = self.rng.up_to(2 * year) as i64 - year as i64;
+                self.feed(tab, Input::Timeout)?;
             }
             6 | 7 if self.tabs[tab].engine.is_some() => {
                 let sending = self.tabs[tab].screens.values().any(|s| s.drafts().any(|(_, sending)| sending));
@@ -968,7 +975,7 @@ impl World {
                 self.after(wait, Event::Restart(tab));
             }
             8 | 9 => {
-                let long = if self.rng.up_to(2) == 0 { 7_200_000 } else { 30_000 };
+                let long = if self.rng.up_to(4) == 0 { 900_000 } else { 30_000 };
                 let wait = self.rng.up_to(long);
                 let still = self.rng.up_to(1) == 0;
                 self.hit(if still { "fault: device sleeps, clock stands still" } else { "fault: device sleeps" });
@@ -1005,27 +1012,27 @@ impl World {
             self.after(10_000, Event::ReplicationReady(outage));
         }
         for tab in 0..self.tabs.len() {
-            if self.tabs[tab].asleep_until > self.now {
-                // It wakes now; how long it slept was drawn already, so its clocks stay as they are.
-                let over = self.tabs[tab].asleep_until - self.now;
-                self.tabs[tab].asleep_until = self.now;
-                self.tabs[tab].mono_zero = self.tabs[tab].mono_zero.saturating_sub(over).min(self.now);
-                self.wakes(tab);
+            if self.tabs[tab].asleep_until <= self.now {
+                self.settle(tab)?;
             }
-            if self.tabs[tab].engine.is_none() {
-                self.start(tab)?;
-            }
-            self.set_online(tab, true)?;
-            // A person looks at the tab, away, and at it again.
-            for visible in [false, true] {
-                self.tabs[tab].visible = visible;
-                self.feed(tab, Input::Visible(visible))?;
-            }
-            for (thread, ..) in self.threads.clone() {
-                let mine = thread.as_str().split("__").any(|id| id == self.tabs[tab].person);
-                if mine && self.tabs[tab].open.get(&thread).copied().unwrap_or(0) == 0 {
-                    self.open(tab, &thread)?;
-                }
+        }
+        Ok(())
+    }
+
+    /// In the calm, a person comes back to a tab, looks at it, and opens every thread.
+    fn settle(&mut self, tab: TabId) -> Result<(), String> {
+        if self.tabs[tab].engine.is_none() {
+            self.start(tab)?;
+        }
+        self.set_online(tab, true)?;
+        for visible in [false, true] {
+            self.tabs[tab].visible = visible;
+            self.feed(tab, Input::Visible(visible))?;
+        }
+        for (thread, ..) in self.threads.clone() {
+            let mine = thread.as_str().split("__").any(|id| id == self.tabs[tab].person);
+            if mine && self.tabs[tab].open.get(&thread).copied().unwrap_or(0) == 0 {
+                self.open(tab, &thread)?;
             }
         }
         Ok(())
@@ -1050,18 +1057,19 @@ impl World {
     }
 
     fn all_is_well(&self) -> bool {
-        self.tabs.iter().all(|tab| {
-            tab.open.keys().all(|thread| {
-                let Some(screen) = tab.screens.get(thread) else { return false };
-                let rows = self.server.threads.get(thread.as_str()).map_or(0, |table| table.rows.len() as u64);
-                let seqs = screen.seqs();
-                screen.state.as_ref().is_some_and(|state| state.status == Status::Live)
-                    && screen.drafts().next().is_none()
-                    && seqs.last().copied().unwrap_or(0) == rows
-                    && seqs.windows(2).all(|pair| pair[1] == pair[0] + 1)
-                    && tab.storage.is_empty()
+        self.tabs.iter().filter(|tab| tab.asleep_until <= self.now).count() == self.tabs.len()
+            && self.tabs.iter().all(|tab| {
+                tab.open.keys().all(|thread| {
+                    let Some(screen) = tab.screens.get(thread) else { return false };
+                    let rows = self.server.threads.get(thread.as_str()).map_or(0, |table| table.rows.len() as u64);
+                    let seqs = screen.seqs();
+                    screen.state.as_ref().is_some_and(|state| state.status == Status::Live)
+                        && screen.drafts().next().is_none()
+                        && seqs.last().copied().unwrap_or(0) == rows
+                        && seqs.windows(2).all(|pair| pair[1] == pair[0] + 1)
+                        && tab.storage.is_empty()
+                })
             })
-        })
     }
 
     /// Whoever says that it is live is joined, but for the time that bad news takes.
