@@ -17,7 +17,7 @@ const SUPABASE_URL = setting('SUPABASE_URL')
 const SERVICE_ROLE_KEY = setting('SUPABASE_SERVICE_ROLE_KEY')
 export const APP_URL = setting('APP_URL')
 export const BACKEND_URL = setting('BACKEND_URL')
-const PASSWORD = 'a password of the tests'
+export const PASSWORD = 'a password of the tests'
 /** The path of the function that sends. */
 export const SEND = '/rest/v1/rpc/insert_chat_message'
 
@@ -27,7 +27,7 @@ export const SEND = '/rest/v1/rpc/insert_chat_message'
  */
 
 const database = new pg.Pool({ connectionString: setting('DATABASE_URL'), max: 2 })
-const browser = await chromium.launch({
+export const browser = await chromium.launch({
   executablePath: setting('CHROMIUM'),
   args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
 })

@@ -1,0 +1,74 @@
+// The pictures of the README. With UPDATE_SCREENSHOTS=1 they are the ones in www-example/screenshots.
+import assert from 'node:assert/strict'
+import { mkdir, stat, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { test } from 'node:test'
+import { SEND, Window, browser, eventually, faults, open, person, seed, setting } from './helpers.js'
+
+const folder = process.env['UPDATE_SCREENSHOTS'] === '1' ? resolve(import.meta.dirname, '../../www-example/screenshots') : setting('SCREENSHOTS')
+const MOST_BYTES = 200_000
+
+const TALK = [
+  'Did the rye starter survive the night?',
+  'It doubled! I moved it to the cool shelf at six.',
+  'Good. Then we bake at four, not at five.',
+  'Fine by me. I still need someone for the onions though',
+  'Twelve kilos of them…',
+  'I’ll bring my goggles',
+]
+
+/** @param {string} name @param {Buffer} image */
+async function keep(name, image) {
+  await mkdir(folder, { recursive: true })
+  const path = join(folder, `${name}.png`)
+  await writeFile(path, image)
+  assert.ok((await stat(path)).size < MOST_BYTES, `${path} is not larger than ${MOST_BYTES} bytes`)
+}
+
+/** Nothing that blinks or differs from run to run: the caret, running animations. @param {Window} window */
+const picture = ({ page }) => page.screenshot({ animations: 'disabled', caret: 'hide' })
+
+/** @param {import('playwright-core').BrowserContextOptions} options */
+async function talk(options) {
+  const people = await Promise.all([person('Ana'), person('Ben')])
+  await seed(...people, TALK)
+  const [ana, ben] = people
+  const windows = /** @type {[Window, Window]} */ (await Promise.all([open(ana, options), open(ben, options)]))
+  await Promise.all([windows[0].chatWith(ben), windows[1].chatWith(ana)])
+  await Promise.all(windows.map((window) => window.is('live')))
+  return { ana, ben, windows }
+}
+
+
+test('two windows, side by side', async () => {
+  const { windows } = await talk({ viewport: { width: 560, height: 720 }, colorScheme: 'light' })
+  const [atAna, atBen] = windows
+  await atAna.send('You are a hero. See you at four!')
+  await atBen.bubble('You are a hero. See you at four!').waitFor()
+  await atBen.send('At four, with the good knives')
+  await atAna.bubble('At four, with the good knives').waitFor()
+  await atBen.bubble('At four, with the good knives').and(atBen.page.locator('[data-status=sent]')).waitFor()
+  const images = await Promise.all(windows.map(picture))
+  const page = await browser.newPage({ viewport: { width: 1160, height: 760 } })
+  const sources = images.map((image) => `<img src="data:image/png;base64,${image.toString('base64')}">`)
+  await page.setContent(`<style>
+    body { margin: 0; display: flex; justify-content: center; align-items: center; gap: 16px; height: 100vh; background: #e9e2d6 }
+    img { width: 560px; border-radius: 12px; box-shadow: 0 6px 22px #0003 }
+  </style>${sources.join('')}`)
+  await eventually(() => page.evaluate(() => Promise.all([...document.images].map((image) => image.decode()))))
+  await keep('two-people', await page.screenshot())
+  await page.close()
+})
+
+test('a phone in the dark', async () => {
+  const { windows } = await talk({ viewport: { width: 390, height: 780 }, colorScheme: 'dark', hasTouch: true, isMobile: true })
+  await keep('phone-dark', await picture(windows[0]))
+})
+
+test('a message that was refused', async () => {
+  const { windows } = await talk({ viewport: { width: 560, height: 700 }, colorScheme: 'light' })
+  await faults({ on: 'request', match: { method: 'POST', path: SEND }, do: { status: 403, body: { code: '42501', message: 'no' } }, times: 1 })
+  await windows[0].send('And who cuts the leeks?')
+  await windows[0].page.getByTestId('retry').waitFor()
+  await keep('refused', await picture(windows[0]))
+})
