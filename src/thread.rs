@@ -15,6 +15,7 @@ use crate::phoenix::{self, Event, Incoming};
 use crate::rest::{self, Outcome, Page};
 use crate::thread_id::ThreadId;
 use crate::timeline::{Diff, Timeline};
+use crate::token::Verifier;
 
 /// A thread that sessions have open, or had open a moment ago.
 #[derive(Debug)]
@@ -265,7 +266,7 @@ impl<V: Json> Thread<V> {
         match incoming.event {
             Event::Reply { reference, result: Ok(()) } => {
                 if let Some(generation) = self.channel.joined(now, reference) {
-                    core.token.accepted(generation);
+                    core.token.accepted(generation, Verifier::Realtime);
                     if !mutated(Mutation::NoCatchUpAfterJoin) {
                         self.catch_up = Some(Cause::News);
                     }
@@ -286,7 +287,7 @@ impl<V: Json> Thread<V> {
             // The channel's end follows in a frame of its own.
             Event::System { ok: false, message } => {
                 if let (Refusal::Token, Some(generation)) = (refusal(&message), self.channel.generation()) {
-                    core.token.refused(core.now, generation, &mut core.rng);
+                    core.token.refused(core.now, generation, Verifier::Realtime, &mut core.rng);
                 } else {
                     self.error = Some(ChatError::with(Code::Server, Some(message)));
                 }
@@ -317,7 +318,7 @@ impl<V: Json> Thread<V> {
             Refusal::Token => {
                 self.channel.left();
                 if let Some(generation) = generation {
-                    core.token.refused(core.now, generation, &mut core.rng);
+                    core.token.refused(core.now, generation, Verifier::Realtime, &mut core.rng);
                 }
             }
             Refusal::Unauthorized if self.ensure == (Ensure::Known { fresh: false }) => {
@@ -380,13 +381,13 @@ impl<V: Json> Thread<V> {
         }
         let error = match rest::outcome(answer) {
             Outcome::Done(value) => {
-                core.token.accepted(generation);
+                core.token.accepted(generation, Verifier::Rest);
                 self.read_backoff.reset();
                 self.page_came(core, read, page, value);
                 return;
             }
             Outcome::Token => {
-                core.token.refused(core.now, generation, &mut core.rng);
+                core.token.refused(core.now, generation, Verifier::Rest, &mut core.rng);
                 None
             }
             Outcome::Later(error, at_least) => {
@@ -446,7 +447,7 @@ impl<V: Json> Thread<V> {
         let Some(index) = self.outbox.position(id) else { return };
         let error = match rest::outcome(answer) {
             Outcome::Done(value) => {
-                core.token.accepted(generation);
+                core.token.accepted(generation, Verifier::Rest);
                 self.outbox.backoff.reset();
                 match self.row(core, value) {
                     Some(row) => {
@@ -461,7 +462,7 @@ impl<V: Json> Thread<V> {
                     }
                 }
             }
-            Outcome::Token => return core.token.refused(core.now, generation, &mut core.rng),
+            Outcome::Token => return core.token.refused(core.now, generation, Verifier::Rest, &mut core.rng),
             Outcome::Later(error, at_least) => {
                 self.error = Some(error);
                 if mutated(Mutation::DropOnNetworkFailure) {

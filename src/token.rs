@@ -17,11 +17,20 @@ pub struct Token {
     generation: u32,
     /// The fetch in flight: there is one at most.
     request: Option<RequestId>,
-    /// Refusals in a row by PostgREST or Realtime of tokens that had just been fetched.
-    refusals: u32,
+    /// Refusals in a row, by each [`Verifier`]: the one may accept what the other refuses.
+    refusals: [u32; 2],
     backoff: Backoff,
     stopped: Option<ChatError>,
     error: Option<ChatError>,
+}
+
+/// Who checks tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verifier {
+    /// PostgREST, at every request.
+    Rest,
+    /// Realtime, at a join and at a new token.
+    Realtime,
 }
 
 #[derive(Debug)]
@@ -88,7 +97,7 @@ impl Token {
                     self.held = Some(Held { text, arrived: now.clock, arrived_wall: now.wall, life });
                     self.generation += 1;
                     self.error = None;
-                    if self.refusals == 0 {
+                    if self.refusals == [0, 0] {
                         self.backoff.reset();
                     }
                     return;
@@ -118,24 +127,26 @@ impl Token {
         self.backoff.fail(now.clock, at_least, rng);
     }
 
-    /// PostgREST or Realtime refused the token of `generation`. Renewed once at once, then ever more slowly.
-    pub fn refused(&mut self, now: Time, generation: u32, rng: &mut Rng) {
+    /// `by` refused the token of `generation`. Renewed once at once, then ever more slowly.
+    pub fn refused(&mut self, now: Time, generation: u32, by: Verifier, rng: &mut Rng) {
         if generation != self.generation || self.held.is_none() {
             return;
         }
         self.held = None;
-        self.refusals += 1;
-        if self.refusals >= MAX_REFUSALS {
+        let refusals = &mut self.refusals[by as usize];
+        *refusals += 1;
+        let refusals = *refusals;
+        if refusals >= MAX_REFUSALS {
             self.stop(Code::AuthRequired.into());
-        } else if self.refusals > 1 {
+        } else if refusals > 1 {
             self.backoff.fail(now.clock, 0, rng);
         }
     }
 
-    /// The token of `generation` was accepted.
-    pub fn accepted(&mut self, generation: u32) {
+    /// `by` accepted the token of `generation`.
+    pub fn accepted(&mut self, generation: u32, by: Verifier) {
         if generation == self.generation {
-            self.refusals = 0;
+            self.refusals[by as usize] = 0;
         }
     }
 
@@ -149,7 +160,7 @@ impl Token {
     /// Something changed (visible, online, a session opens): asks again if it had stopped, and waits no longer.
     pub fn wake(&mut self) {
         if self.stopped.take().is_some() {
-            self.refusals = 0;
+            self.refusals = [0, 0];
         }
         self.backoff.hurry();
     }

@@ -66,7 +66,9 @@ fn another_clients_push_is_not_the_databases_word() {
 
 #[test]
 fn frames_of_other_kinds_and_opaque_payloads_are_ignored() {
-    for bytes in [&b""[..], b"\x04", b"\x01\x01\x01\x01\x01abcd{}", b"\x02\x01\x01ab{}", b"\x04\x01\x01\x00\x00ab\xff\xfe"] {
+    for bytes in
+        [&b""[..], b"\x04", b"\x01\x01\x01\x01\x01abcd{}", b"\x02\x01\x01ab{}", b"\x04\x01\x01\x00\x00ab\xff\xfe"]
+    {
         assert_eq!(decode::<Value>(Frame::Binary(bytes.to_vec())), None);
     }
 }
@@ -81,7 +83,8 @@ fn json() -> impl Strategy<Value = Value> {
             .prop_map(Value::from),
     ];
     leaf.prop_recursive(4, 64, 6, |inner| {
-        let keys = prop::sample::select(vec!["status", "response", "reason", "event", "payload", "topic", "ref", "meta"]);
+        let keys =
+            prop::sample::select(vec!["status", "response", "reason", "event", "payload", "topic", "ref", "meta"]);
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..7).prop_map(Value::from),
             prop::collection::hash_map(keys, inner, 0..6)
