@@ -3,7 +3,7 @@ import { createClient } from '@supabase/supabase-js'
 import { randomBytes } from 'node:crypto'
 import WebSocket from 'ws'
 
-function setting(name) {
+export function setting(name) {
   const value = process.env[name]
   if (!value) throw new Error(`${name} is not set: run these tests by \`cargo xtask test supabase-js\``)
   return value
