@@ -1,6 +1,8 @@
 -- Messages from before this version get their number, in the order of created_at and id, and threads that they lack.
 -- This is the long step on a big table. It locks no table: people go on reading and writing meanwhile.
 
+set local statement_timeout = 0;
+
 -- A thread made here belongs to nobody until the backend links its people (link_chat_identity): who wrote a message is
 -- not proof enough, since the plan's first version believed the sender.
 insert into public.chat_threads (thread_id, user_a_mongo_id, user_b_mongo_id, created_at, last_seq)
