@@ -76,7 +76,7 @@ test('signed out elsewhere: the chat says so, and signing in again opens it', as
     await window.is('auth-required')
     assert.equal(await window.page.getByTestId('chat-error').getAttribute('data-code'), 'auth-required')
     assert.ok(await window.composer.isDisabled())
-    assert.deepEqual(await channelsOf(ana), [], 'nothing is heard any more')
+    await eventually(async () => assert.deepEqual(await channelsOf(ana), [], 'nothing is heard any more'))
     await window.page.getByTestId('chat-error').getByRole('button', { name: 'Sign in' }).click()
     await window.signIn(ana)
     await window.chatWith(ben)
@@ -125,9 +125,15 @@ test('offline and back: what was missed is there, and what was written meanwhile
 test('Realtime restarts, and broadcasts get lost: both screens end complete', async () => {
   const [ana, ben] = await pair()
   const [atAna, atBen] = await chatting(ana, ben)
+  /** @type {[typeof ana, typeof atAna][]} */
+  const screens = [
+    [ana, atAna],
+    [ben, atBen],
+  ]
   await admin('POST', '/restart-realtime')
   await atBen.send('during the restart')
-  await Promise.all([atAna.is('live'), atBen.is('live')])
+  await allShow(screens, ['during the restart'])
+  for (const one of [ana, ben]) await eventually(async () => assert.equal((await channelsOf(one)).length, 1))
   await faults({ on: 'broadcast', match: { topic: topic(ana, ben) }, do: { drop: true }, times: 2 })
   // Nobody hears of the first; the second leaves a hole before it.
   await atBen.send('lost on the way')
@@ -135,10 +141,7 @@ test('Realtime restarts, and broadcasts get lost: both screens end complete', as
   await atBen.send('and this tells of it')
   await atAna.bubble('and this tells of it').waitFor()
   await allShow(
-    [
-      [ana, atAna],
-      [ben, atBen],
-    ],
+    screens,
     ['during the restart', 'lost on the way', 'and this tells of it'],
   )
 })

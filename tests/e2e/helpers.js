@@ -38,7 +38,7 @@ afterEach(async () => {
   await admin('DELETE', '/faults')
   const errors = windows.flatMap((window) => window.errors)
   await Promise.all(windows.splice(0).map((window) => window.end()))
-  assert.deepEqual(errors, [], 'no page threw')
+  assert.deepEqual(errors, [], 'no page threw, or complained')
 })
 after(async () => {
   await browser.close()
@@ -204,6 +204,10 @@ export class Window {
     this.page = page
     page.setDefaultTimeout(20_000)
     page.on('pageerror', (error) => this.errors.push(String(error.stack ?? error)))
+    page.on('console', (message) => {
+      // The network's failures are what many tests are about.
+      if (message.type() === 'error' && !/Failed to load resource|WebSocket|net::|CORS/.test(message.text())) this.errors.push(message.text())
+    })
     windows.push(this)
   }
 
