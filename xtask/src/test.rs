@@ -177,6 +177,8 @@ fn browser(count: &mut Count) -> Result<()> {
         .args(["--test", "browser"])
         .env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", &webdriver)
         .env("WASM_BINDGEN_TEST_TIMEOUT", "300")
+        // Where a failed test's message is, not where the runner gave up.
+        .env("RUST_BACKTRACE", "0")
         // Compiled into the tests by `option_env!`: a page has no environment.
         .env("CHAT_TEST_STACK", &stack.line);
     count.tests(process::attempt("wasm-pack test", &mut command)?);

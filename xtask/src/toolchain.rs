@@ -4,6 +4,9 @@
 
 use crate::{apt, paths, process};
 use anyhow::{Context, Result, bail};
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
 use std::env;
 use std::ffi::OsString;
 use std::fs;
@@ -170,9 +173,17 @@ fn build_sysroot(sysroot: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A fresh folder in the cache, in which something is made before it gets its name.
+/// A fresh folder in the cache, in which something is made before it gets its name. What runs cut short left is removed.
 pub fn work_dir(what: &str) -> Result<PathBuf> {
-    let dir = paths::cache()?.join(format!("tmp-{what}-{}", std::process::id()));
+    let cache = paths::cache()?;
+    for entry in fs::read_dir(&cache).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let maker = name.to_str().and_then(|name| name.strip_prefix("tmp-")?.rsplit('-').next()?.parse().ok());
+        if maker.is_some_and(|pid| kill(Pid::from_raw(pid), None) == Err(Errno::ESRCH)) {
+            _ = fs::remove_dir_all(entry.path());
+        }
+    }
+    let dir = cache.join(format!("tmp-{what}-{}", std::process::id()));
     fs::create_dir_all(&dir).with_context(|| format!("could not make {}", dir.display()))?;
     Ok(dir)
 }
