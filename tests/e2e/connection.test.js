@@ -1,7 +1,7 @@
 // Tokens that end, networks that go, channels that are left.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { BACKEND_URL, PASSWORD, admin, allShow, channelsOf, chatting, eventually, faults, open, pair, person, sockets, threadId } from './helpers.js'
+import { BACKEND_URL, PASSWORD, Window, admin, allShow, channelsOf, chatting, eventually, faults, open, pair, person, sockets, threadId } from './helpers.js'
 
 const topic = (/** @type {Parameters<typeof threadId>} */ ...people) => `chat:${threadId(...people)}`
 
@@ -14,6 +14,34 @@ async function withTokensOf(s, body) {
     await admin('POST', '/jwt-expiry', { s: before })
   }
 }
+
+/** A page whose last chat was closed, and its socket. @type {{ window: Window, socket: string } | undefined} */
+let left
+
+test('closing leaves the topic; opening again takes the same socket', async () => {
+  const [ana, ben] = await pair()
+  const window = await open(ana)
+  await window.chatWith(ben)
+  await window.is('live')
+  const [joined] = await channelsOf(ana)
+  assert.ok(joined)
+  assert.equal(joined.topic, topic(ana, ben))
+  for (const close of [() => window.page.keyboard.press('Escape'), () => window.page.getByTestId('close').click()]) {
+    await close()
+    await window.page.getByTestId('chat-modal').waitFor({ state: 'detached' })
+    await eventually(async () => assert.deepEqual(await channelsOf(ana), []))
+    await window.chatWith(ben)
+    await window.is('live')
+    assert.deepEqual(
+      (await channelsOf(ana)).map(({ socket, topic }) => [socket, topic]),
+      [[joined.socket, joined.topic]],
+    )
+  }
+  await window.leave()
+  assert.ok((await sockets()).includes(joined.socket), 'kept warm')
+  window.stays = true
+  left = { window, socket: joined.socket }
+})
 
 test('the token ends while the chat is open: renewed in time, the channel stays and messages arrive', async () => {
   const [ana, ben] = await pair()
@@ -63,6 +91,14 @@ test('the token ends and cannot be renewed for a while: the server closes the ch
       ['are you there?'],
     )
   })
+})
+
+test('the socket ends a while after the last close', async () => {
+  assert.ok(left, 'the first test here closed a chat')
+  const { window, socket } = left
+  await eventually(async () => assert.ok(!(await sockets()).includes(socket), 'the socket has ended'), 45_000)
+  assert.equal(await window.page.getByTestId('me').count(), 1, 'and not with its page')
+  await window.end()
 })
 
 test('signed out elsewhere: the chat says so, and signing in again opens it', async () => {
@@ -144,28 +180,4 @@ test('Realtime restarts, and broadcasts get lost: both screens end complete', as
     screens,
     ['during the restart', 'lost on the way', 'and this tells of it'],
   )
-})
-
-test('closing leaves the topic; opening again takes the same socket; the socket ends a while after the last close', async () => {
-  const [ana, ben] = await pair()
-  const window = await open(ana)
-  await window.chatWith(ben)
-  await window.is('live')
-  const [joined] = await channelsOf(ana)
-  assert.ok(joined)
-  assert.equal(joined.topic, topic(ana, ben))
-  for (const close of [() => window.page.keyboard.press('Escape'), () => window.page.getByTestId('close').click()]) {
-    await close()
-    await window.page.getByTestId('chat-modal').waitFor({ state: 'detached' })
-    await eventually(async () => assert.deepEqual(await channelsOf(ana), []))
-    await window.chatWith(ben)
-    await window.is('live')
-    assert.deepEqual(
-      (await channelsOf(ana)).map(({ socket, topic }) => [socket, topic]),
-      [[joined.socket, joined.topic]],
-    )
-  }
-  await window.leave()
-  assert.ok((await sockets()).includes(joined.socket), 'kept warm')
-  await eventually(async () => assert.ok(!(await sockets()).includes(joined.socket), 'the socket has ended'), 45_000)
 })
