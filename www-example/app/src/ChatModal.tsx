@@ -79,7 +79,7 @@ export function ChatModal({ myMongoId, other, onClose, onSignInAgain }: Props) {
           </button>
         </header>
 
-        {chat.error !== null && chat.error !== undefined && (
+        {chat.error !== null && chat.status !== 'offline' && (
           <div className="banner" role="alert" data-testid="chat-error" data-code={chat.error.code}>
             <p>{errorText(chat.error)}</p>
             {signedOut && (
