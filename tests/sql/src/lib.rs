@@ -1,6 +1,8 @@
 //! The product's SQL on a real PostgreSQL: a database of its own for each test, the people of the tests, and statements
 //! run as PostgREST and Realtime run them.
 
+pub mod tally;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 

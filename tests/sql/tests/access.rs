@@ -2,10 +2,10 @@
 //! nobody wrote down fails the test.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 
 use anyhow::{Context, Result, bail};
 use sql_tests::Person::{Ana, Ben, Cleo, Erin};
+use sql_tests::tally::Tally;
 use sql_tests::{Actor, Database, sqlstate};
 use tokio_postgres::{Client, SimpleQueryMessage};
 
@@ -242,31 +242,6 @@ const TOPICS: &[(&str, bool)] = &[
     ("chat:~", false),
     ("~", false),
 ];
-
-#[derive(Default)]
-struct Tally {
-    tried: u32,
-    broken: Vec<String>,
-}
-
-impl Tally {
-    fn cell(&mut self, name: &str, actor: Actor, expected: &str, got: &str) {
-        self.tried += 1;
-        if expected != got {
-            self.broken.push(format!("{actor:?}: {name}: expected {expected}, got {got}"));
-        }
-    }
-
-    /// Written past the test runner, which keeps what a passing test prints to itself.
-    fn report(self, what: &str) -> Result<()> {
-        let held = self.tried - self.broken.len() as u32;
-        writeln!(std::io::stdout().lock(), "{what}: cells tried {}, held {held}", self.tried)?;
-        if !self.broken.is_empty() {
-            bail!("{}", self.broken.join("\n"));
-        }
-        Ok(())
-    }
-}
 
 #[tokio::test]
 async fn every_caller_at_every_door() -> Result<()> {

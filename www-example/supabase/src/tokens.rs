@@ -33,6 +33,8 @@ pub enum TokenError {
     Expired(u64),
     NotYetValid,
     IssuedInFuture,
+    /// A time that is no number, by its name.
+    NotANumber(&'static str),
 }
 
 pub struct Tokens {
@@ -130,12 +132,15 @@ impl Tokens {
         if !good {
             return Err(TokenError::Signature);
         }
-        let now = now();
-        let time = |name: &str| claims.get(name).and_then(Value::as_u64);
-        match (time("exp"), time("nbf"), time("iat")) {
-            (Some(exp), _, _) if exp + leeway <= now => Err(TokenError::Expired(now - exp)),
-            (_, Some(nbf), _) if nbf > now + leeway => Err(TokenError::NotYetValid),
-            (_, _, Some(iat)) if leeway > 0 && iat > now + leeway => Err(TokenError::IssuedInFuture),
+        let (now, tolerance) = (now() as f64, leeway as f64);
+        let time = |name: &'static str| match claims.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => value.as_f64().map(Some).ok_or(TokenError::NotANumber(name)),
+        };
+        match (time("exp")?, time("nbf")?, time("iat")?) {
+            (Some(exp), _, _) if exp + tolerance <= now => Err(TokenError::Expired((now - exp) as u64)),
+            (_, Some(nbf), _) if nbf > now + tolerance => Err(TokenError::NotYetValid),
+            (_, _, Some(iat)) if leeway > 0 && iat > now + tolerance => Err(TokenError::IssuedInFuture),
             _ => Ok(claims),
         }
     }
@@ -196,6 +201,9 @@ mod tests {
         let late = tokens.sign(&json!({"exp": now() - 10}));
         assert_eq!(tokens.verify(&late, 0), Err(TokenError::Expired(10)));
         assert!(tokens.verify(&late, 30).is_ok());
+        assert!(matches!(tokens.verify(&tokens.sign(&json!({"exp": -1.5})), 30), Err(TokenError::Expired(_))));
+        let text = tokens.sign(&json!({"exp": "9999999999"}));
+        assert_eq!(tokens.verify(&text, 30), Err(TokenError::NotANumber("exp")));
         assert_eq!(tokens.verify("nonsense", 0), Err(TokenError::Parts(1)));
         assert_eq!(tokens.verify("a.b.c", 0), Err(TokenError::Malformed));
     }

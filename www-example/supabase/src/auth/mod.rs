@@ -214,7 +214,7 @@ fn bearer(server: &Server, headers: &HeaderMap) -> Result<Claims> {
         })?;
     server.tokens.verify(token.trim(), 0).map_err(|error| {
         let why = match error {
-            TokenError::Parts(_) | TokenError::Malformed => "token is malformed",
+            TokenError::Parts(_) | TokenError::Malformed | TokenError::NotANumber(_) => "token is malformed",
             TokenError::Signature => "token signature is invalid",
             TokenError::Expired(_) => "token has invalid claims: token is expired",
             TokenError::NotYetValid | TokenError::IssuedInFuture => "token has invalid claims: token is not valid yet",
@@ -236,6 +236,12 @@ async fn signed_in(
         let message = "invalid claim: missing sub claim";
         return Err(AuthError::new(403, "bad_jwt", message));
     };
+    if uuid::Uuid::parse_str(&user).is_err() {
+        return Err(AuthError::new(400, "bad_jwt", "invalid claim: sub claim must be a UUID"));
+    }
+    if client.query_opt("select from auth.users where id::text = $1", &[&user]).await?.is_none() {
+        return Err(AuthError::new(403, "user_not_found", "User from sub claim in JWT does not exist"));
+    }
     let session = text("session_id").unwrap_or_default();
     if !session.is_empty() && !sessions::exists(client, &session).await? {
         let message = "Session from session_id claim in JWT does not exist";

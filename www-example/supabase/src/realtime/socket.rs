@@ -515,7 +515,7 @@ impl TokenRefusal {
             Self::Token(TokenError::Expired(ago)) => {
                 format!("Token has expired {ago} seconds ago")
             }
-            Self::Token(TokenError::NotYetValid | TokenError::IssuedInFuture) => {
+            Self::Token(TokenError::NotYetValid | TokenError::IssuedInFuture | TokenError::NotANumber(_)) => {
                 "Token expiration time is invalid".into()
             }
             Self::MissingClaims => "Fields `role` and `exp` are required in JWT".into(),

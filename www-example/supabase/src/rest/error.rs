@@ -47,6 +47,7 @@ impl RestError {
             TokenError::Expired(_) => claim("JWT expired"),
             TokenError::NotYetValid => claim("JWT not yet valid"),
             TokenError::IssuedInFuture => claim("JWT issued at future"),
+            TokenError::NotANumber(name) => claim(&format!("The JWT '{name}' claim must be a number")),
         }
     }
 
