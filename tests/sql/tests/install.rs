@@ -18,7 +18,7 @@ select string_agg(line, E'\\n' order by line) from (
   union all select format('constraint %s %s %s', conrelid::regclass, conname, pg_get_constraintdef(oid, true)) from pg_constraint where conrelid::regclass::text ~ '^chat_'
   union all select format('policy %s %s %s %s', polrelid::regclass, polname, pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)) from pg_policy
   union all select format('trigger %s', pg_get_triggerdef(oid)) from pg_trigger where not tgisinternal and tgrelid::regclass::text ~ '^chat_'
-  union all select format('function %s %s %s', oid::regprocedure, proacl, md5(pg_get_functiondef(oid))) from pg_proc where pronamespace in ('public'::regnamespace, 'chat_private'::regnamespace)
+  union all select format('function %s %s %s', oid::regprocedure, proacl, md5(pg_get_functiondef(oid))) from pg_proc where pronamespace in ('public'::regnamespace, to_regnamespace('chat_private'))
   union all select format('schema %s %s', nspname, nspacl) from pg_namespace where nspname = 'chat_private'
 ) lines";
 
@@ -159,6 +159,62 @@ async fn the_plans_people_go_on_and_its_loopholes_are_closed() -> Result<()> {
     // A message from the future does not turn time back.
     let order = text(&database.owner().await?, "select string_agg(body, ',' order by created_at desc) from chat_messages where thread_id = 'cleo__dan' and seq > 5").await?;
     assert_eq!(order, "found it,from the future");
+    Ok(())
+}
+
+const DOWN: &str = include_str!("../../../sql/down.sql");
+
+#[tokio::test]
+async fn taken_out_the_messages_stay_and_nobody_reaches_them() -> Result<()> {
+    let database = Database::with_people().await?;
+    let owner = database.owner().await?;
+    let threads =
+        "select string_agg(row(thread_id, user_a_mongo_id, user_b_mongo_id, user_a_supabase_id, user_b_supabase_id,
+                     created_at, last_message_at)::text, ',' order by thread_id) from public.chat_threads";
+    let numbered = format!(
+        "{CONTENTS} union all select string_agg(row(id, seq, created_at)::text, ',' order by id) from public.chat_messages union all {threads} union all select string_agg(thread_id || last_seq, ',' order by thread_id) from public.chat_threads"
+    );
+    let kept = format!("{CONTENTS} union all {threads}");
+    let (numbers_before, before) = (text(&owner, &numbered).await?, text(&owner, &kept).await?);
+    let catalog = text(&owner, CATALOG).await?;
+    for _ in 0..2 {
+        owner.batch_execute(DOWN).await?;
+        assert_eq!(text(&owner, &kept).await?, before);
+    }
+    let down = text(&owner, CATALOG).await?;
+    for left in ["policy", "trigger", "function", "schema", "chat_identities", "seq", "_fkey", "_check"] {
+        assert!(!down.lines().any(|line| line.contains(left)), "{left} in\n{down}");
+    }
+    for (actor, table) in
+        [(Actor::User(Ana), "chat_messages"), (Actor::Anon, "chat_messages"), (Actor::ServiceRole, "chat_threads")]
+    {
+        let read = database.run(actor, &format!("select from public.{table}"), &[]).await;
+        assert_eq!(sqlstate(&read.unwrap_err()), "42501", "{actor:?}");
+    }
+
+    database.install().await?;
+    assert_eq!(text(&owner, &numbered).await?, numbers_before, "every message has its number again");
+    for person in [Ana, Ben, Cleo, Dan] {
+        database.link(person.mongo_id(), person.supabase_id()).await?;
+    }
+    // With the people linked the threads' foreign keys hold for old rows, too.
+    database.install().await?;
+    assert_eq!(text(&owner, CATALOG).await?, catalog);
+    assert_eq!(send(&database, Ana, Ben, "back again", None).await?.get::<_, i64>("seq"), 4);
+    Ok(())
+}
+
+#[tokio::test]
+async fn taken_out_of_an_upgraded_project_or_one_that_never_had_it() -> Result<()> {
+    let upgraded = plan().await?;
+    upgraded.install().await?;
+    let owner = upgraded.owner().await?;
+    let before = text(&owner, CONTENTS).await?;
+    owner.batch_execute(DOWN).await?;
+    assert_eq!(text(&owner, CONTENTS).await?, before);
+    upgraded.install().await?;
+    assert_eq!(text(&owner, CONTENTS).await?, before);
+    Database::new_project().await?.owner().await?.batch_execute(DOWN).await?;
     Ok(())
 }
 

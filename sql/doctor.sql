@@ -1,0 +1,249 @@
+-- Looks whether the chat is installed as it promises. Paste it into the SQL editor and run it, as `postgres`: one row a
+-- promise, and where one is broken what was found and what to do. It changes nothing.
+with
+tables (relation) as (values ('chat_identities'), ('chat_threads'), ('chat_messages')),
+oids as (select relation, to_regclass('public.' || relation)::oid as oid from tables),
+api_roles (role) as (select rolname from pg_catalog.pg_roles where rolname in ('anon', 'authenticated', 'service_role')),
+-- What each role may do, as (role, relation, privilege, columns); no columns means the whole table.
+allowed (role, relation, privilege, columns) as (values
+  ('authenticated', 'chat_threads', 'SELECT', null::text[]),
+  ('authenticated', 'chat_messages', 'SELECT', null),
+  ('authenticated', 'chat_messages', 'INSERT', '{id,thread_id,sender_supabase_id,sender_mongo_id,recipient_mongo_id,body}'),
+  ('service_role', 'chat_identities', 'SELECT', null),
+  ('service_role', 'chat_threads', 'SELECT', null),
+  ('service_role', 'chat_messages', 'SELECT', null),
+  ('service_role', 'chat_identities', 'INSERT', null),
+  ('service_role', 'chat_threads', 'INSERT', '{thread_id,user_a_mongo_id,user_b_mongo_id,user_a_supabase_id,user_b_supabase_id}'),
+  ('service_role', 'chat_threads', 'UPDATE', '{user_a_supabase_id,user_b_supabase_id}')
+),
+column_rights as (
+  select r.role, o.relation, a.attname as name, p.privilege,
+         has_column_privilege(r.role, o.oid, a.attname, p.privilege) as has,
+         exists (select from allowed w
+                  where w.role = r.role and w.relation = o.relation and w.privilege = p.privilege
+                    and (w.columns is null or a.attname = any (w.columns))) as may
+    from oids o
+    join pg_catalog.pg_attribute a on a.attrelid = o.oid and a.attnum > 0 and not a.attisdropped
+    cross join api_roles r
+    cross join unnest('{SELECT,INSERT,UPDATE}'::text[]) p (privilege)
+),
+api_functions (signature, role) as (values
+  ('public.insert_chat_message(text,text,text,text,uuid)', 'authenticated'),
+  ('public.link_chat_identity(text,uuid)', 'service_role'),
+  ('public.ensure_chat_thread(text,text)', 'service_role')
+),
+own_functions as (
+  select p.* from pg_catalog.pg_proc p
+   where p.pronamespace = to_regnamespace('chat_private')
+      or p.oid in (select to_regprocedure(signature) from api_functions)
+),
+own_triggers (name, function, kind) as (values -- kind: pg_trigger.tgtype of ROW, BEFORE or AFTER, INSERT
+  ('chat_messages_number', 'number_message', 7),
+  ('chat_messages_count', 'count_message', 5),
+  ('chat_messages_broadcast', 'broadcast_message', 5)
+),
+own_policies (relation, name, command, words) as (values
+  ('public.chat_threads', 'chat_threads_select', 'r', '{user_a_supabase_id,user_b_supabase_id,auth.uid()}'::text[]),
+  ('public.chat_messages', 'chat_messages_select', 'r', '{chat_threads,thread_id}'),
+  ('public.chat_messages', 'chat_messages_insert', 'a', '{chat_threads,sender_supabase_id,sender_mongo_id,recipient_mongo_id,auth.uid()}'),
+  ('realtime.messages', 'chat_messages_receive', 'r', '{chat_threads,realtime.topic(),extension,auth.uid()}')
+),
+policies as (
+  select p.polrelid, p.polname, p.polcmd, p.polpermissive,
+         (select array_agg(coalesce(r.rolname, 'public')::text) from unnest(p.polroles) u (oid) left join pg_catalog.pg_roles r on r.oid = u.oid) as roles,
+         coalesce(pg_get_expr(p.polqual, p.polrelid), '') as reads,
+         coalesce(pg_get_expr(p.polwithcheck, p.polrelid), '') as writes
+    from pg_catalog.pg_policy p
+   where p.polrelid in (select oid from oids union all select to_regclass('realtime.messages'))
+),
+foreign_policies as (
+  select * from policies p
+   where p.polpermissive
+     and p.polname not in (select name from own_policies o where to_regclass(o.relation) = p.polrelid)
+),
+own_constraints (relation, name) as (values
+  ('chat_identities', 'chat_identities_pkey'), ('chat_identities', 'chat_identities_mongo_id_check'),
+  ('chat_identities', 'chat_identities_supabase_id_fkey'),
+  ('chat_threads', 'chat_threads_pkey'), ('chat_threads', 'chat_threads_thread_id_check'),
+  ('chat_threads', 'chat_threads_last_seq_check'),
+  ('chat_threads', 'chat_threads_user_a_supabase_id_fkey'), ('chat_threads', 'chat_threads_user_b_supabase_id_fkey'),
+  ('chat_messages', 'chat_messages_pkey'), ('chat_messages', 'chat_messages_thread_id_fkey'),
+  ('chat_messages', 'chat_messages_people_check'), ('chat_messages', 'chat_messages_body_check'),
+  ('chat_messages', 'chat_messages_seq_check')
+),
+-- Rows are looked at by text made here: a table or column that is missing must not keep the rest from being looked at.
+can_look as (
+  select count(*) = 3 as yes from pg_catalog.pg_attribute
+   where attrelid in (select oid from oids)
+     and (attrelid, attname) in (
+       (to_regclass('public.chat_messages'), 'seq'), (to_regclass('public.chat_threads'), 'last_seq'),
+       (to_regclass('public.chat_identities'), 'supabase_id'))
+),
+miscounted as (
+  select (xpath('/row/found/text()', query_to_xml($look$
+    select string_agg(thread_id, ', ') as found from (
+      select t.thread_id
+        from (select * from public.chat_threads order by last_message_at desc nulls last limit 100) t,
+             lateral (select count(*) as messages, max(seq) as newest
+                        from public.chat_messages m
+                       where m.thread_id = t.thread_id and m.seq > t.last_seq - 1000) m
+       where m.messages <> least(t.last_seq, 1000) or coalesce(m.newest, 0) <> t.last_seq
+       limit 5) threads
+    $look$, false, true, '')))[1]::text as found
+    from can_look where yes
+),
+mislinked as (
+  select (xpath('/row/found/text()', query_to_xml($look$
+    select string_agg(thread_id, ', ') as found from (
+      select t.thread_id
+        from public.chat_threads t
+        left join public.chat_identities a on a.mongo_id = t.user_a_mongo_id
+        left join public.chat_identities b on b.mongo_id = t.user_b_mongo_id
+       where t.user_a_supabase_id is distinct from a.supabase_id or t.user_b_supabase_id is distinct from b.supabase_id
+       limit 5) threads
+    $look$, false, true, '')))[1]::text as found
+    from can_look where yes
+),
+findings (place, promise, found, advice) as (
+  select 1, 'the tables are there',
+    (select string_agg(relation, ', ') from oids where oid is null),
+    'apply the numbered files, in the order of their names'
+  union all select 2, 'every message and thread has its numbers',
+    (select string_agg(w.relation || '.' || w.name, ', ')
+       from (values ('chat_messages', 'seq'), ('chat_messages', 'created_at'), ('chat_threads', 'last_seq')) w (relation, name)
+      where not exists (select from oids o join pg_catalog.pg_attribute a on a.attrelid = o.oid
+                         where o.relation = w.relation and a.attname = w.name and a.attnotnull and not a.attisdropped)),
+    'apply 20261122000002 to 20261122000006 again'
+  union all select 3, 'row level security is on',
+    (select string_agg(c.oid::regclass::text, ', ') from pg_catalog.pg_class c
+      where c.oid in (select oid from oids union all select to_regclass('realtime.messages')) and not c.relrowsecurity),
+    'alter table … enable row level security'
+  union all select 4, 'the policies are the chat''s',
+    (select string_agg(o.name, ', ') from own_policies o
+      where not exists (
+        select from policies p
+         where p.polrelid = to_regclass(o.relation) and p.polname = o.name and p.polcmd = o.command::"char" and p.polpermissive
+           and p.roles = '{authenticated}'
+           and (select bool_and(strpos(p.reads || p.writes, word) > 0) from unnest(o.words) word)
+           and p.reads || p.writes !~* '\mor true\M|\mtrue or\M|\(true\)')),
+    'apply 20261122000004 and 20261122000005 again'
+  union all select 5, 'no other policy lets people into the tables',
+    (select string_agg(format('%I on %s%s', polname, polrelid::regclass, case when 'true' in (reads, writes) then ' (true: everybody)' end), ', ')
+       from foreign_policies where polrelid in (select oid from oids)),
+    'drop policy …: policies are added to each other; 20261122000004 does it'
+  union all select 6, 'nobody else hears a thread''s topic',
+    (select string_agg(quote_ident(polname), ', ') from foreign_policies
+      where polrelid = to_regclass('realtime.messages') and polcmd in ('r', '*')
+        and roles && '{public,anon,authenticated}' and (reads !~ 'topic' or reads ~ '\mchat_(threads|messages)\M|chat:')),
+    'drop policy … on realtime.messages, or have it name the topics that it is for'
+  union all select 7, 'nobody can send on a thread''s topic',
+    (select string_agg(quote_ident(polname), ', ') from foreign_policies
+      where polrelid = to_regclass('realtime.messages') and polcmd in ('a', '*')
+        and roles && '{public,anon,authenticated}'
+        and (coalesce(nullif(writes, ''), reads) !~ 'topic' or reads || writes ~ '\mchat_(threads|messages)\M|chat:')),
+    'drop policy … on realtime.messages, or have it name the topics that it is for: who may send can forge messages'
+  union all select 8, 'each role may do what it needs and no more',
+    (select string_agg(what, ', ') from (
+       select format('%s %s %s on %s', role, case when may then 'lacks' else 'has' end, privilege,
+                     case when count(*) > 3 then relation else relation || ' (' || string_agg(name, ', ') || ')' end) as what
+         from column_rights where has <> may group by role, relation, privilege, may
+       union all
+       select format('%s has %s on %s', r.role, p.privilege, o.relation)
+         from oids o cross join api_roles r cross join unnest('{DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[]) p (privilege)
+        where o.oid is not null and has_table_privilege(r.role, o.oid, p.privilege)) rights),
+    'apply 20261122000004 again'
+  union all select 9, 'the API''s functions are there, for whom they are',
+    (select string_agg(what, ', ') from (
+       select f.signature || ' is missing' as what from api_functions f where to_regprocedure(f.signature) is null
+       union all
+       select format('%s %s %s', r.role, case when r.role = f.role then 'may not call' else 'may call' end, f.signature)
+         from api_functions f cross join api_roles r
+        where to_regprocedure(f.signature) is not null
+          and has_function_privilege(r.role, to_regprocedure(f.signature), 'EXECUTE') <> (r.role = f.role)
+       union all
+       select f.signature || ' is security definer' from api_functions f
+         join pg_catalog.pg_proc p on p.oid = to_regprocedure(f.signature) where p.prosecdef) wrong),
+    'apply 20261122000004 again'
+  union all select 10, 'the functions see no schema but those that they name',
+    (select string_agg(oid::regprocedure::text, ', ') from own_functions
+      where not coalesce(proconfig, '{}') && '{"search_path=\"\"","search_path="}'),
+    'alter function … set search_path = '''''
+  union all select 11, 'the private schema is private',
+    (select string_agg(what, ', ') from (
+       select role || ' may use chat_private' as what from api_roles
+        where to_regnamespace('chat_private') is not null and has_schema_privilege(role, to_regnamespace('chat_private'), 'USAGE, CREATE')
+       union all
+       select format('%s may call %s', r.role, p.oid::regprocedure) from own_functions p cross join api_roles r
+        where p.pronamespace = to_regnamespace('chat_private') and has_function_privilege(r.role, p.oid, 'EXECUTE')
+       union all
+       select 'the API exposes chat_private' from pg_catalog.pg_db_role_setting s, unnest(s.setconfig) setting
+        where setting ~ '^pgrst\.db_schemas=.*\mchat_private\M') open),
+    'revoke all on schema chat_private and on its functions from public, anon, authenticated, service_role; take it out of the exposed schemas'
+  union all select 12, 'the triggers number, count and broadcast each message',
+    (select string_agg(w.name, ', ') from own_triggers w
+      where not exists (
+        select from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid
+         where t.tgrelid = to_regclass('public.chat_messages') and t.tgname = w.name and t.tgtype = w.kind
+           and t.tgenabled in ('O', 'A') and t.tgqual is null and p.prosecdef
+           and p.pronamespace = to_regnamespace('chat_private') and p.proname = w.function)),
+    'alter table public.chat_messages enable trigger user; if that is not it, apply 20261122000001 and 20261122000005 again'
+  union all select 13, 'the triggers may write what they have to',
+    (select string_agg(format('%s of %s', p.oid::regprocedure, r.rolname), ', ') from own_functions p
+       join pg_catalog.pg_roles r on r.oid = p.proowner
+      where p.pronamespace = to_regnamespace('chat_private') and not (r.rolbypassrls or r.rolsuper)),
+    'alter function … owner to postgres: the owner must be exempt from row level security, or broadcasts are lost'
+  union all select 14, 'the constraints hold for new rows',
+    (select string_agg(w.name, ', ') from own_constraints w
+      where not exists (select from pg_catalog.pg_constraint c join oids o on o.oid = c.conrelid
+                         where o.relation = w.relation and c.conname = w.name)),
+    'apply 20261122000003 again'
+  union all select 15, 'and for old rows',
+    (select string_agg(format('%s on %s', c.conname, o.relation), ', ') from pg_catalog.pg_constraint c
+       join oids o on o.oid = c.conrelid where not c.convalidated),
+    'rows from before the upgrade do not fit and were kept; correct them and apply 20261122000006 again, or leave them'
+  union all select 16, 'the indexes are there and whole',
+    (select string_agg(w.name, ', ')
+       from (values ('chat_messages_pkey', true), ('chat_messages_thread_id_seq_key', true),
+                    ('chat_messages_thread_id_created_at_idx', false), ('chat_messages_thread_id_id_idx', false),
+                    ('chat_identities_supabase_id_key', true),
+                    ('chat_threads_user_a_mongo_id_idx', false), ('chat_threads_user_b_mongo_id_idx', false),
+                    ('chat_threads_user_a_supabase_id_idx', false), ('chat_threads_user_b_supabase_id_idx', false)) w (name, is_unique)
+      where not exists (select from pg_catalog.pg_index i
+                         where i.indexrelid = to_regclass('public.' || w.name) and i.indisvalid and i.indisunique = w.is_unique)),
+    'drop what is broken of them and apply 20261122000001 and 20261122000003 again'
+  union all select 17, 'Realtime can be told',
+    (select string_agg(w.signature, ', ')
+       from (values ('realtime.topic()'), ('realtime.broadcast_changes(text,text,text,text,text,record,record,text)')) w (signature)
+      where to_regprocedure(w.signature) is null),
+    'enable Realtime for the project'
+  union all select 18, 'Realtime has a place for today''s broadcasts',
+    (select to_char(now() at time zone 'utc', 'YYYY-MM-DD')
+      where not exists (
+        select from pg_catalog.pg_inherits i
+          join pg_catalog.pg_class c on c.oid = i.inhrelid,
+               lateral regexp_match(pg_get_expr(c.relpartbound, c.oid), $re$FROM \('([^']*)'\) TO \('([^']*)'\)$re$) span
+         where i.inhparent = to_regclass('realtime.messages')
+           and now() at time zone 'utc' >= span[1]::timestamp and now() at time zone 'utc' < span[2]::timestamp)),
+    'open the app once: Realtime makes the partition of a day when somebody connects; messages sent before are found by the next read'
+  union all select 19, 'the newest messages are numbered without a hole',
+    (select case when yes then (select found from miscounted) else 'there is nothing to look at' end from can_look),
+    'tell the authors, with the rows of these threads: this must not happen'
+  union all select 20, 'the threads belong to whom the backend linked',
+    (select case when yes then (select found from mislinked) else 'there is nothing to look at' end from can_look),
+    'select public.link_chat_identity(mongo_id, supabase_id) for their people; a Supabase id that no identity vouches for should be set to null'
+  union all select 21, 'nothing of an earlier version is left',
+    (select string_agg(what, ', ') from (
+       select format('function %s', p.oid::regprocedure) as what from pg_catalog.pg_proc p
+        where p.oid not in (select oid from own_functions)
+          and p.pronamespace = to_regnamespace('public')
+          and (p.proname = 'insert_chat_message'
+               or p.prorettype = 'trigger'::regtype and p.prosrc ~* 'realtime\.(broadcast_changes|send)' and p.prosrc ~ 'chat:')
+       union all
+       select format('trigger %I', t.tgname) from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid
+        where t.tgrelid = to_regclass('public.chat_messages') and not t.tgisinternal
+          and t.tgname not in (select name from own_triggers) and p.prosrc ~* 'realtime\.(broadcast_changes|send)') old),
+    'drop it: a second trigger broadcasts twice, an old function may let people in by another door'
+)
+select promise, found is null as ok, found || ': ' || advice as what_to_do
+  from findings
+ order by found is null, place;

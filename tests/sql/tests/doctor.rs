@@ -1,0 +1,216 @@
+//! sql/doctor.sql finds each promise broken, says nothing where none is, and changes nothing.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result};
+use sql_tests::Database;
+use sql_tests::Person::{Ana, Ben};
+
+const DOCTOR: &str = include_str!("../../../sql/doctor.sql");
+const PLAN: &str = include_str!("../fixtures/plan.sql");
+
+/// A promise, and what breaks it, as the superuser.
+const BREAKS: &[(&str, &str)] = &[
+    ("the tables are there", "drop table public.chat_identities cascade"),
+    ("every message and thread has its numbers", "alter table public.chat_messages alter column seq drop not null"),
+    ("every message and thread has its numbers", "alter table public.chat_threads alter column last_seq drop not null"),
+    ("row level security is on", "alter table public.chat_threads disable row level security"),
+    ("row level security is on", "alter table realtime.messages disable row level security"),
+    ("the policies are the chat's", "drop policy chat_messages_select on public.chat_messages"),
+    ("the policies are the chat's", "alter policy chat_messages_select on public.chat_messages using (true)"),
+    ("the policies are the chat's", "alter policy chat_threads_select on public.chat_threads to anon, authenticated"),
+    ("the policies are the chat's", "alter policy chat_messages_receive on realtime.messages using (extension = 'broadcast')"),
+    (
+        "the policies are the chat's",
+        "alter policy chat_messages_insert on public.chat_messages with check (sender_supabase_id = (select auth.uid()))",
+    ),
+    (
+        "no other policy lets people into the tables",
+        "create policy \"Everyone reads\" on public.chat_messages for select using (true)",
+    ),
+    (
+        "no other policy lets people into the tables",
+        "create policy mine on public.chat_threads for update to authenticated using (user_a_supabase_id = auth.uid())",
+    ),
+    ("nobody else hears a thread's topic", "create policy all_ears on realtime.messages for select to authenticated using (true)"),
+    (
+        "nobody can send on a thread's topic",
+        "create policy speak on realtime.messages for insert to authenticated with check (extension = 'broadcast')",
+    ),
+    (
+        "nobody can send on a thread's topic",
+        "create policy old on realtime.messages for insert to authenticated with check (exists (
+           select from public.chat_threads t where realtime.topic() = 'chat:' || t.thread_id))",
+    ),
+    ("each role may do what it needs and no more", "grant select on public.chat_messages to anon"),
+    ("each role may do what it needs and no more", "grant update (body) on public.chat_messages to authenticated"),
+    ("each role may do what it needs and no more", "grant insert (seq) on public.chat_messages to authenticated"),
+    ("each role may do what it needs and no more", "grant delete on public.chat_threads to public"),
+    ("each role may do what it needs and no more", "revoke select on public.chat_threads from authenticated"),
+    ("the API's functions are there, for whom they are", "drop function public.ensure_chat_thread(text, text)"),
+    (
+        "the API's functions are there, for whom they are",
+        "grant execute on function public.link_chat_identity(text, uuid) to authenticated",
+    ),
+    (
+        "the API's functions are there, for whom they are",
+        "revoke execute on function public.insert_chat_message(text, text, text, text, uuid) from authenticated",
+    ),
+    (
+        "the API's functions are there, for whom they are",
+        "alter function public.insert_chat_message(text, text, text, text, uuid) security definer",
+    ),
+    (
+        "the functions see no schema but those that they name",
+        "alter function chat_private.number_message() reset search_path",
+    ),
+    ("the private schema is private", "grant usage on schema chat_private to authenticated"),
+    ("the private schema is private", "grant execute on function chat_private.count_message() to public"),
+    (
+        "the private schema is private",
+        "alter role authenticator set pgrst.db_schemas = 'public, chat_private'",
+    ),
+    (
+        "the triggers number, count and broadcast each message",
+        "alter table public.chat_messages disable trigger chat_messages_broadcast",
+    ),
+    ("the triggers number, count and broadcast each message", "drop trigger chat_messages_number on public.chat_messages"),
+    (
+        "the triggers number, count and broadcast each message",
+        "alter function chat_private.count_message() security invoker",
+    ),
+    ("the triggers may write what they have to", "alter function chat_private.broadcast_message() owner to authenticator"),
+    (
+        "the constraints hold for new rows",
+        "alter table public.chat_messages drop constraint chat_messages_body_check",
+    ),
+    (
+        "and for old rows",
+        "alter table public.chat_messages drop constraint chat_messages_seq_check;
+         alter table public.chat_messages add constraint chat_messages_seq_check check (seq > 0) not valid",
+    ),
+    ("the indexes are there and whole", "drop index public.chat_messages_thread_id_seq_key"),
+    (
+        "the indexes are there and whole",
+        "update pg_index set indisvalid = false where indexrelid = 'public.chat_threads_user_a_supabase_id_idx'::regclass",
+    ),
+    (
+        "Realtime can be told",
+        "drop function realtime.broadcast_changes(text, text, text, text, text, record, record, text)",
+    ),
+    (
+        "Realtime has a place for today's broadcasts",
+        "do $$ declare p regclass; begin for p in select inhrelid::regclass from pg_inherits where inhparent = 'realtime.messages'::regclass
+           loop execute 'drop table ' || p; end loop; end $$",
+    ),
+    (
+        "the newest messages are numbered without a hole",
+        "delete from public.chat_messages where thread_id = 'ana__ben' and seq = 2",
+    ),
+    (
+        "the newest messages are numbered without a hole",
+        "update public.chat_threads set last_seq = 9 where thread_id = 'ana__ben'",
+    ),
+    (
+        "the threads belong to whom the backend linked",
+        "update public.chat_threads set user_b_supabase_id = user_a_supabase_id where thread_id = 'ana__ben'",
+    ),
+    ("nothing of an earlier version is left", LEFTOVER_FUNCTION),
+    ("nothing of an earlier version is left", LEFTOVER_TRIGGER),
+    (
+        "nothing of an earlier version is left",
+        "create function public.insert_chat_message(_thread_id text, _body text) returns void language sql as ''",
+    ),
+];
+
+const LEFTOVER_FUNCTION: &str = "create function public.chat_messages_changes() returns trigger language plpgsql as $$ begin
+    perform realtime.broadcast_changes('chat:' || new.thread_id, tg_op, tg_op, tg_table_name, tg_table_schema, new, old);
+    return null; end $$";
+const LEFTOVER_TRIGGER: &str = "create schema other;
+    create function other.shout() returns trigger language plpgsql as $$ begin
+    perform realtime.send(to_jsonb(new), 'INSERT', 'chat:' || new.thread_id); return null; end $$;
+    create trigger shout after insert on public.chat_messages for each row execute function other.shout()";
+
+struct Row {
+    promise: String,
+    ok: bool,
+    advice: Option<String>,
+}
+
+/// As `postgres`, like the SQL editor, and unable to change anything.
+async fn ask(database: &Database) -> Result<Vec<Row>> {
+    let mut owner = database.owner().await?;
+    let transaction = owner.build_transaction().read_only(true).start().await?;
+    let rows = transaction.query(DOCTOR, &[]).await.context("the doctor fell ill")?;
+    Ok(rows.iter().map(|row| Row { promise: row.get(0), ok: row.get(1), advice: row.get(2) }).collect())
+}
+
+#[tokio::test]
+async fn a_healthy_project_has_nothing() -> Result<()> {
+    for database in [Database::with_people().await?, Database::installed().await?] {
+        let rows = ask(&database).await?;
+        for row in &rows {
+            assert!(row.ok && row.advice.is_none(), "{}: {:?}", row.promise, row.advice);
+        }
+        let named: BTreeSet<_> = rows.iter().map(|row| row.promise.as_str()).collect();
+        let broken: BTreeSet<_> = BREAKS.iter().map(|(promise, _)| *promise).collect();
+        assert_eq!(named, broken, "every promise is broken once below");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn each_promise_broken_is_found() -> Result<()> {
+    let mut missed = Vec::new();
+    for (promise, breakage) in BREAKS {
+        let database = Database::with_people().await?;
+        database.superuser().await?.batch_execute(breakage).await.with_context(|| (*breakage).to_owned())?;
+        let rows = ask(&database).await?;
+        // A role's settings are the whole cluster's.
+        database.superuser().await?.batch_execute("alter role authenticator reset pgrst.db_schemas").await?;
+        let row = rows.iter().find(|row| row.promise == *promise).with_context(|| format!("no row {promise}"))?;
+        if row.ok || row.advice.as_ref().is_none_or(|advice| !advice.contains(": ")) {
+            missed.push(format!("{promise}: {breakage}"));
+        }
+        let all_else = ["drop table", "drop function realtime", "drop index", "authenticated using (true)"];
+        let others = rows.iter().filter(|row| !row.ok && row.promise != *promise).count();
+        if others > 0
+            && !all_else.iter().any(|wide| breakage.contains(wide))
+            && !breakage.contains("chat_threads t where")
+        {
+            missed.push(format!("{promise}: {breakage}: and {others} that it did not break"));
+        }
+    }
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_plans_own_tables_are_called_what_they_are() -> Result<()> {
+    let database = Database::new_project().await?;
+    database.owner().await?.batch_execute(PLAN).await?;
+    let before: Vec<_> = ask(&database).await?.into_iter().filter(|row| !row.ok).collect();
+    let word = |promise: &str| {
+        let row = before.iter().find(|row| row.promise == promise);
+        row.and_then(|row| row.advice.clone()).unwrap_or_default()
+    };
+    assert!(
+        word("no other policy lets people into the tables")
+            .contains("\"Everyone reads\" on chat_messages (true: everybody)")
+    );
+    assert!(word("nobody can send on a thread's topic").contains("Read and write chat topics"));
+    assert!(word("nothing of an earlier version is left").contains("chat_messages_changes()"));
+    assert!(word("nothing of an earlier version is left").contains("insert_chat_message(text,text,text,text)"));
+
+    for person in [Ana, Ben] {
+        let add = "insert into auth.users (id, email) values ($1, $2)";
+        database.superuser().await?.execute(add, &[&person.supabase_id(), &person.mongo_id()]).await?;
+    }
+    database.install().await?;
+    for person in [Ana, Ben] {
+        database.link(person.mongo_id(), person.supabase_id()).await?;
+    }
+    let after: Vec<_> = ask(&database).await?.into_iter().filter(|row| !row.ok).map(|row| row.promise).collect();
+    assert_eq!(after, ["and for old rows", "nothing of an earlier version is left"]);
+    Ok(())
+}
