@@ -2,6 +2,8 @@
 //! run as PostgREST and Realtime run them.
 
 pub mod tally;
+pub mod upgrade;
+pub mod volume;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -17,7 +19,8 @@ use uuid::Uuid;
 /// One server for a test binary. It ends with the process.
 static SERVER: OnceCell<Server> = OnceCell::const_new();
 
-struct Server {
+/// A PostgreSQL with the templates of the databases that tests are given.
+pub struct Server {
     postgres: Postgres,
     databases: AtomicU32,
 }
@@ -125,9 +128,7 @@ impl Database {
     }
 
     async fn create(template: &str) -> Result<Database> {
-        let server = SERVER.get_or_try_init(Server::start).await?;
-        let name = format!("test_{}", server.databases.fetch_add(1, Ordering::Relaxed));
-        server.create_database(&name, template).await
+        SERVER.get_or_try_init(|| Server::start(&[])).await?.database(template).await
     }
 
     pub async fn superuser(&self) -> Result<Client> {
@@ -225,12 +226,12 @@ pub fn sqlstate(error: &anyhow::Error) -> &str {
 }
 
 impl Server {
-    async fn start() -> Result<Server> {
-        let options = PostgresOptions {
-            // The order of commits is what the order of seq is held against.
-            settings: vec!["track_commit_timestamp=on".into(), "max_connections=200".into()],
-            ..PostgresOptions::default()
-        };
+    /// Further `settings` are those of postgresql.conf.
+    pub async fn start(settings: &[&str]) -> Result<Server> {
+        // The order of commits is what the order of seq is held against.
+        let ours = ["track_commit_timestamp=on", "max_connections=200"];
+        let settings = ours.iter().chain(settings).map(|setting| (*setting).to_owned()).collect();
+        let options = PostgresOptions { settings, ..PostgresOptions::default() };
         let server = Server { postgres: Postgres::start(options).await?, databases: AtomicU32::new(0) };
         server.postgres.apply_schema().await?;
         let project = server.create_database("project", "template1").await?;
@@ -250,6 +251,12 @@ impl Server {
         }
         people.superuser().await?.execute("delete from auth.users where id = $1", &[&Erin.supabase_id()]).await?;
         Ok(server)
+    }
+
+    /// A database made from the template `project`, `chat` or `people`.
+    pub async fn database(&self, template: &str) -> Result<Database> {
+        let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        self.create_database(&name, template).await
     }
 
     async fn create_database(&self, name: &str, template: &str) -> Result<Database> {

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use sql_tests::Person::{Ana, Ben, Cleo, Dan};
+use sql_tests::upgrade::upgrade_in_use;
 use sql_tests::{Actor, Database, send, sqlstate};
 use tokio_postgres::Client;
 
@@ -159,6 +160,20 @@ async fn the_plans_people_go_on_and_its_loopholes_are_closed() -> Result<()> {
     // A message from the future does not turn time back.
     let order = text(&database.owner().await?, "select string_agg(body, ',' order by created_at desc) from chat_messages where thread_id = 'cleo__dan' and seq > 5").await?;
     assert_eq!(order, "found it,from the future");
+    Ok(())
+}
+
+/// The bench does the same with a million.
+#[tokio::test(flavor = "multi_thread")]
+async fn upgraded_while_in_use_nobody_waits_long_and_nothing_is_lost() -> Result<()> {
+    for concurrent_index in [false, true] {
+        let upgrade = upgrade_in_use(Database::new_project().await?, 50_000, concurrent_index).await?;
+        assert!(upgrade.sent > 0 && upgrade.read > 0, "{upgrade:?}");
+        for step in &upgrade.steps {
+            let longest = step.writer.max(step.reader);
+            assert!(longest < std::time::Duration::from_secs(3), "{step:?}");
+        }
+    }
     Ok(())
 }
 
