@@ -45,6 +45,24 @@ pub enum Code {
 }
 
 impl Code {
+    const ALL: [Code; 15] = [
+        Code::InvalidOptions,
+        Code::AuthRequired,
+        Code::IdentityUnlinked,
+        Code::NotAParticipant,
+        Code::Network,
+        Code::Timeout,
+        Code::Server,
+        Code::RateLimited,
+        Code::Refused,
+        Code::MessageEmpty,
+        Code::MessageTooLong,
+        Code::PrivateOnly,
+        Code::RealtimeDisabled,
+        Code::SetupMissing,
+        Code::Closed,
+    ];
+
     /// The code as pages see it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -64,6 +82,11 @@ impl Code {
             Code::SetupMissing => "setup-missing",
             Code::Closed => "closed",
         }
+    }
+
+    /// The code that [`Code::as_str`] gave.
+    pub fn parse(text: &str) -> Option<Code> {
+        Code::ALL.into_iter().find(|code| code.as_str() == text)
     }
 
     /// What happened and what to do, in one sentence.
@@ -116,3 +139,22 @@ impl core::fmt::Display for ChatError {
 }
 
 impl core::error::Error for ChatError {}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_survives_the_round_trip() {
+        for code in Code::ALL {
+            assert_eq!(Code::parse(code.as_str()), Some(code));
+        }
+        // Its last variant: one that is added without a place in ALL is found here.
+        assert_eq!(Code::ALL.len(), Code::Closed as usize + 1);
+        for (index, code) in Code::ALL.into_iter().enumerate() {
+            assert_eq!(code as usize, index);
+        }
+        assert_eq!(Code::parse("closed "), None);
+        assert_eq!(Code::parse(""), None);
+    }
+}

@@ -9,6 +9,7 @@
 //! | [`thread`] | one thread's life: ensure, join, read, catch up, send |
 //! | [`timeline`] | confirmed messages in seq order, and which seqs are known |
 //! | [`outbox`] | what is to be sent, first in first out |
+//! | [`stored`] | a draft as storage keeps it |
 //! | [`channel`] | one private topic: join, rejoin, leave |
 //! | [`socket`] | one WebSocket: connect, heartbeat, reconnect |
 //! | [`token`] | when a token is good and when to renew it |
@@ -33,6 +34,7 @@ pub mod outbox;
 pub mod phoenix;
 pub mod rest;
 pub mod socket;
+pub mod stored;
 pub mod thread;
 pub mod thread_id;
 pub mod timeline;

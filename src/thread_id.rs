@@ -31,6 +31,15 @@ impl ThreadId {
         &self.0
     }
 
+    /// The other person's Mongo id, where `my_id` is one of the two.
+    pub fn other(&self, my_id: &str) -> Option<&str> {
+        match self.0.split_once("__")? {
+            (low, high) if low == my_id => Some(high),
+            (low, high) if high == my_id => Some(low),
+            _ => None,
+        }
+    }
+
     /// The private Realtime topic as Phoenix has it: `realtime:chat:<thread_id>`.
     pub fn topic(&self) -> String {
         ["realtime:chat:", &self.0].concat()

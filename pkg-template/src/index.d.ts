@@ -70,6 +70,11 @@ export type ChatSessionOptions = {
   otherMongoId: string
   /** Messages a page, a whole number from 1 to 200; 50 unless said. */
   pageSize?: number
+  /**
+   * Whether messages that are not sent yet are kept in IndexedDB, as plain text, so that they survive a reload or a crash and
+   * are sent by the next page; `true` unless said. Of several sessions the one that is opened first decides.
+   */
+  persistOutbox?: boolean
 } & TokenSource &
   EnsureSource
 
@@ -110,6 +115,11 @@ export interface ChatSnapshot {
   readonly loadingOlder: boolean
   /** What keeps the thread from being live, if anything failed. */
   readonly error: ChatError | null
+  /**
+   * `false` where messages that are not sent yet would not survive a reload: opted out, or storage is absent, blocked or
+   * full. They are sent all the same while the page lives.
+   */
+  readonly outboxPersists: boolean
 }
 
 /** The stable code of a {@link ChatError}. */
@@ -185,7 +195,8 @@ export class ChatSession {
   open(): Promise<void>
 
   /**
-   * Sends `body` and gives the message's id at once: the bubble is there as `sending`.
+   * Sends `body` and gives the message's id at once: the bubble is there as `sending`. Subscribers hear of it when it is
+   * stored, or after 16 ms. It is sent by this page or, if that dies, by the person's next one, and is there once.
    *
    * @throws {ChatError} `message-empty`, `message-too-long`, `closed`
    */
@@ -210,6 +221,19 @@ export class ChatSession {
   /** The same as `close()`, for `using session = …`. */
   [Symbol.dispose](): void
 }
+
+/**
+ * To be called when the person signs out: closes every session of the page at once, forgets tokens, sockets and messages,
+ * and deletes every unsent message that chopped-chat stored on this origin. Its other tabs do the same. Resolves when the
+ * storage is empty.
+ *
+ * Without it, what was not sent stays stored for its author alone: a session of another `myMongoId` neither shows nor
+ * sends it, one of the same `myMongoId` sends it. A session that finds itself `auth-required` keeps what was typed, and
+ * sends it once the same person has signed in again.
+ *
+ * @throws {ChatError} (rejects) `init-failed`
+ */
+export function signOut(): Promise<void>
 
 /**
  * The id of the thread of two people: their Mongo ids sorted by UTF-8 bytes and joined by `__`.

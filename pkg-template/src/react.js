@@ -5,7 +5,7 @@ import init, { ChatError, ChatSession } from './index.js'
 /** @typedef {import('./index.js').ChatSnapshot} Snapshot */
 
 /** @type {(status: Snapshot['status'], error: ChatError | null) => Snapshot} */
-const empty = (status, error) => ({ status, messages: [], hasOlder: false, loadingOlder: false, error })
+const empty = (status, error) => ({ status, messages: [], hasOlder: false, loadingOlder: false, error, outboxPersists: true })
 const CONNECTING = empty('connecting', null)
 const CLOSED = empty('closed', null)
 

@@ -1,5 +1,5 @@
 // What a page may write, and what the types must refuse.
-import init, { ChatError, type ChatErrorCode, ChatSession, type ChatSessionOptions, threadId } from '../src/index.js'
+import init, { ChatError, type ChatErrorCode, ChatSession, type ChatSessionOptions, signOut, threadId } from '../src/index.js'
 import { useChat } from '../src/react.js'
 
 const base = { supabaseUrl: '', supabaseAnonKey: '', myMongoId: 'a', otherMongoId: 'b' }
@@ -7,6 +7,7 @@ const byUrl: ChatSessionOptions = { ...base, tokenUrl: '/t', ensureThreadUrl: '/
 const byCallback: ChatSessionOptions = {
   ...base,
   pageSize: 20,
+  persistOutbox: false,
   getToken: async () => ({ access_token: '', expires_in: 3600 }),
   ensureThread: async (other: string) => void other,
 }
@@ -25,6 +26,8 @@ export async function page(): Promise<string> {
   if (first) first.body = ''
   const seq: number | null | undefined = first?.seq
   off()
+  const kept: boolean = session.getSnapshot().outboxPersists
+  await signOut()
   try {
     session.send('')
   } catch (error) {
@@ -33,7 +36,7 @@ export async function page(): Promise<string> {
       return code
     }
   }
-  return threadId('a', 'b') + seq
+  return threadId('a', 'b') + seq + kept
 }
 
 export function Component(): string {

@@ -9,6 +9,7 @@
 //! | `options.rs` | the options of a session, checked |
 //! | `fetch.rs` | requests |
 //! | `socket.rs` | one WebSocket |
+//! | `storage.rs`, `storage.js` | the drafts that outlive the page |
 //! | `timer.rs`, `clock.rs`, `random.rs` | `setTimeout`, the time, randomness |
 //! | `json.rs` | JSON as `JSON.parse` made it |
 //! | `error.rs` | a `ChatError` as a page catches it |
@@ -27,7 +28,8 @@ mod random;
 mod session;
 mod snapshot;
 mod socket;
+mod storage;
 mod timer;
 mod values;
 
-pub use session::{ChatSession, thread_id};
+pub use session::{ChatSession, sign_out, thread_id};

@@ -47,6 +47,8 @@ pub struct Options {
     pub thread: ThreadId,
     /// Messages a page.
     pub page_size: u32,
+    /// Whether what is not sent yet is kept beyond the page's life.
+    pub persist_outbox: bool,
 }
 
 impl Options {
@@ -70,6 +72,7 @@ impl Options {
             other_id,
             thread,
             page_size: page_size(&options)?,
+            persist_outbox: persist_outbox(&options)?,
         })
     }
 }
@@ -116,4 +119,11 @@ fn page_size(options: &Value) -> Result<u32, JsValue> {
     size.filter(|size| PAGE_SIZES.contains(size))
         .map(|size| size as u32)
         .ok_or_else(|| invalid("pageSize must be a whole number from 1 to 200"))
+}
+
+fn persist_outbox(options: &Value) -> Result<bool, JsValue> {
+    match options.get("persistOutbox") {
+        None => Ok(true),
+        Some(Value(value)) => value.as_bool().ok_or_else(|| invalid("persistOutbox must be true or false")),
+    }
 }

@@ -7,10 +7,12 @@ use super::json::Value;
 use super::options::{Backend, Options};
 use super::session::Session;
 use super::snapshot::{self, View};
-use super::socket::{Event, Socket};
+use super::socket::{self, Socket};
+use super::storage::{self, Storage};
 use super::timer::Timer;
 use super::{clock, notify, random, values};
 use crate::engine::{Answer, Config, Engine, Input, Output, Request, RequestId, SocketId};
+use crate::outbox::Draft;
 use crate::thread_id::ThreadId;
 use gloo_events::EventListener;
 use std::cell::{Cell, RefCell};
@@ -35,16 +37,18 @@ pub struct Page {
     /// The open sessions.
     sessions: RefCell<Vec<Rc<Session>>>,
     views: RefCell<Vec<View>>,
+    storage: RefCell<Option<Storage>>,
     sockets: RefCell<Vec<(SocketId, Socket)>>,
     requests: RefCell<Vec<(RequestId, Fetch)>>,
     timer: Timer,
     listeners: RefCell<Vec<EventListener>>,
+    outbox_persists: Cell<bool>,
     this: Weak<Page>,
 }
 
 impl Page {
     /// The page of the person of `options`. Another person's on the same project ends: whoever signs in must not see, or
-    /// send as, the one before.
+    /// send as, the one before. What that one did not get sent stays in storage, for when they are back.
     pub fn of(options: &Options) -> Rc<Page> {
         let same_project = |page: &Page| page.supabase_url == options.supabase_url && page.anon_key == options.anon_key;
         let mut replaced = Vec::new();
@@ -84,10 +88,12 @@ impl Page {
                 draining: Cell::new(false),
                 sessions: RefCell::default(),
                 views: RefCell::default(),
+                storage: RefCell::default(),
                 sockets: RefCell::default(),
                 requests: RefCell::default(),
                 timer: Timer::new(move || feed(&for_timer, Input::Timeout)),
                 listeners: RefCell::default(),
+                outbox_persists: Cell::new(true),
                 this: this.clone(),
             }
         })
@@ -96,17 +102,25 @@ impl Page {
     /// Opens the thread of `session`.
     pub fn open(&self, session: &Rc<Session>) {
         let options = &session.options;
-        if self.views.borrow().iter().all(|view| view.thread != options.thread) {
-            self.views.borrow_mut().push(View::new(options.thread.clone()));
+        if self.views.borrow().is_empty() {
+            self.start(options.persist_outbox);
         }
+        self.view(&options.thread);
         self.sessions.borrow_mut().push(session.clone());
         notify::changed(session);
-        self.listen();
         self.feed(Input::Open {
             thread: options.thread.clone(),
             other: options.other_id.clone(),
             page_size: options.page_size,
         });
+    }
+
+    /// Makes sure that there is a view of `thread`.
+    fn view(&self, thread: &ThreadId) {
+        let mut views = self.views.borrow_mut();
+        if views.iter().all(|view| view.thread != *thread) {
+            views.push(View::new(thread.clone(), self.outbox_persists.get()));
+        }
     }
 
     /// Closes the thread of `session`.
@@ -116,11 +130,19 @@ impl Page {
         self.feed(Input::Close { thread: session.options.thread.clone() });
     }
 
-    /// Ends at once: closes every session, socket and request.
+    /// Everybody signs out.
+    pub fn end_all() {
+        for page in PAGES.take() {
+            page.end();
+        }
+    }
+
+    /// Ends at once: closes every session, socket and request. What storage keeps stays there.
     fn end(&self) {
         self.draining.set(true);
         self.timer.clear();
         self.listeners.take();
+        self.storage.take();
         self.sockets.take();
         self.requests.take();
         self.views.take();
@@ -167,8 +189,16 @@ impl Page {
                 }
             }
             Output::CloseSocket(id) => self.sockets.borrow_mut().retain(|(known, _)| *known != id),
-            // Not kept beyond the page's life yet.
-            Output::Store(..) | Output::Unstore(..) => {}
+            Output::Store(thread, draft) => {
+                if let Some(storage) = &*self.storage.borrow() {
+                    storage.put(&thread, &draft);
+                }
+            }
+            Output::Unstore(_, id) => {
+                if let Some(storage) = &*self.storage.borrow() {
+                    storage.remove(id);
+                }
+            }
             Output::Messages(thread, diff) => self.change(&thread, |view| view.apply(diff)),
             Output::State(thread, state) => self.change(&thread, |view| view.set_state(state)),
             Output::Opened(thread, result) => {
@@ -185,6 +215,7 @@ impl Page {
                 self.views.borrow_mut().retain(|view| view.thread != thread);
                 if self.views.borrow().is_empty() {
                     self.listeners.take();
+                    self.storage.take();
                 }
             }
         }
@@ -215,15 +246,44 @@ impl Page {
         let page = self.this.clone();
         let tell = move |event| {
             let input = match event {
-                Event::Opened => Input::SocketOpened(id),
-                Event::Frame(frame) => Input::SocketFrame(id, frame),
-                Event::Closed => Input::SocketClosed(id),
+                socket::Event::Opened => Input::SocketOpened(id),
+                socket::Event::Frame(frame) => Input::SocketFrame(id, frame),
+                socket::Event::Closed => Input::SocketClosed(id),
             };
             feed(&page, input);
         };
         match Socket::open(url, tell) {
             Ok(socket) => self.sockets.borrow_mut().push((id, socket)),
             Err(_) => self.inputs.borrow_mut().push_back(Input::SocketClosed(id)),
+        }
+    }
+
+    fn stored(&self, event: storage::Event) {
+        match event {
+            storage::Event::Works(works) => {
+                if self.outbox_persists.replace(works) != works {
+                    let threads: Vec<_> = self.views.borrow().iter().map(|view| view.thread.clone()).collect();
+                    for thread in threads {
+                        self.change(&thread, |view| view.set_outbox_persists(works));
+                    }
+                    notify::flush();
+                }
+            }
+            storage::Event::Adopted(drafts) => {
+                let mut threads: Vec<(ThreadId, Vec<Draft>)> = Vec::new();
+                for (thread, draft) in drafts {
+                    match threads.iter_mut().find(|(known, _)| *known == thread) {
+                        Some((_, drafts)) => drafts.push(draft),
+                        None => threads.push((thread, vec![draft])),
+                    }
+                }
+                for (thread, drafts) in threads {
+                    let Some(other) = thread.other(&self.my_id).map(str::to_owned) else { continue };
+                    self.view(&thread);
+                    self.feed(Input::Restore { thread, other, drafts });
+                }
+            }
+            storage::Event::SignedOut => Page::end_all(),
         }
     }
 
@@ -253,10 +313,18 @@ impl Page {
         self.views.borrow().iter().any(|view| view.thread == *thread && view.stopped())
     }
 
-    /// Hears of network and visibility while there is a thread. How they stand is queued, not fed: feeding calls the page.
-    fn listen(&self) {
-        if !self.listeners.borrow().is_empty() {
-            return;
+    /// Hears of network, visibility and storage while there is a thread. How they stand is queued, not fed: feeding calls
+    /// the page.
+    fn start(&self, persist_outbox: bool) {
+        self.outbox_persists.set(persist_outbox);
+        if persist_outbox {
+            let page = self.this.clone();
+            let tell = move |event| {
+                if let Some(page) = page.upgrade() {
+                    page.stored(event);
+                }
+            };
+            self.storage.replace(Some(Storage::new(&self.supabase_url, &self.my_id, tell)));
         }
         let scope: web_sys::EventTarget = js_sys::global().unchecked_into();
         let document = web_sys::window().and_then(|window| window.document());

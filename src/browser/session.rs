@@ -3,7 +3,7 @@
 use super::error::{invalid, to_js};
 use super::options::Options;
 use super::page::Page;
-use super::{notify, random, snapshot};
+use super::{notify, random, snapshot, storage};
 use crate::engine::Input;
 use crate::error::{ChatError, Code};
 use crate::message::{MessageId, check_body};
@@ -218,4 +218,11 @@ pub fn thread_id(a: JsValue, b: JsValue) -> Result<String, JsValue> {
     };
     let thread = ThreadId::new(&a, &b).map_err(|error| to_js(&error))?;
     Ok(thread.as_str().to_owned())
+}
+
+/// Ends every session of the page and deletes what storage keeps; resolves when it is gone.
+#[wasm_bindgen(js_name = signOut)]
+pub fn sign_out() -> Promise {
+    Page::end_all();
+    storage::forget_all()
 }

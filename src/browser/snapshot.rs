@@ -17,6 +17,7 @@ pub struct View {
     pub thread: ThreadId,
     messages: Array,
     state: State,
+    outbox_persists: bool,
     error: JsValue,
     frozen_messages: Option<JsValue>,
     snapshot: Option<JsValue>,
@@ -24,11 +25,12 @@ pub struct View {
 
 impl View {
     /// An empty thread that is about to be opened.
-    pub fn new(thread: ThreadId) -> Self {
+    pub fn new(thread: ThreadId, outbox_persists: bool) -> Self {
         View {
             thread,
             messages: Array::new(),
             state: State { status: Status::Connecting, has_older: false, loading_older: false, error: None },
+            outbox_persists,
             error: JsValue::NULL,
             frozen_messages: None,
             snapshot: None,
@@ -58,6 +60,12 @@ impl View {
         self.state = state;
     }
 
+    /// Follows whether storage keeps what is not sent yet.
+    pub fn set_outbox_persists(&mut self, persists: bool) {
+        self.snapshot = None;
+        self.outbox_persists = persists;
+    }
+
     /// Whether the thread has stopped for good.
     pub fn stopped(&self) -> bool {
         self.state.status == Status::Closed
@@ -75,6 +83,7 @@ impl View {
             self.state.has_older,
             self.state.loading_older,
             &self.error,
+            self.outbox_persists,
         );
         self.snapshot.insert(snapshot).clone()
     }
@@ -82,7 +91,7 @@ impl View {
 
 thread_local! {
     static CLOSED: JsValue =
-        values::snapshot(Status::Closed.as_str(), &values::frozen_copy(&Array::new()), false, false, &JsValue::NULL);
+        values::snapshot(Status::Closed.as_str(), &values::frozen_copy(&Array::new()), false, false, &JsValue::NULL, true);
 }
 
 /// The snapshot of a session that is not open.

@@ -71,8 +71,8 @@ export function remove(list, at, count) {
 
 export const frozenCopy = (list) => Object.freeze(list.slice())
 
-export const snapshot = (status, messages, hasOlder, loadingOlder, error) =>
-  Object.freeze({ status, messages, hasOlder, loadingOlder, error: error ?? null })
+export const snapshot = (status, messages, hasOlder, loadingOlder, error, outboxPersists) =>
+  Object.freeze({ status, messages, hasOlder, loadingOlder, error: error ?? null, outboxPersists })
 
 /** Calls a subscriber; what it throws reaches `window.onerror`, not the chat. */
 export function notify(callback) {

@@ -27,8 +27,14 @@ extern "C" {
     pub fn remove(list: &js_sys::Array, at: u32, count: u32);
     #[wasm_bindgen(js_name = frozenCopy)]
     pub fn frozen_copy(list: &js_sys::Array) -> JsValue;
-    pub fn snapshot(status: &str, messages: &JsValue, has_older: bool, loading_older: bool, error: &JsValue)
-    -> JsValue;
+    pub fn snapshot(
+        status: &str,
+        messages: &JsValue,
+        has_older: bool,
+        loading_older: bool,
+        error: &JsValue,
+        outbox_persists: bool,
+    ) -> JsValue;
 
     pub fn notify(callback: &JsValue);
     #[wasm_bindgen(js_name = isOnline)]

@@ -9,6 +9,7 @@ mod conversation;
 mod errors;
 mod js;
 mod options;
+mod outbox;
 mod people;
 mod session;
 mod sharing;

@@ -1,0 +1,229 @@
+// The drafts that are not sent yet, in IndexedDB, so that they outlive the page; and which page may send them.
+//
+// A draft belongs to the page that wrote it. Each page holds a Web Lock, named after itself, until it ends, however it
+// ends; the others queue for it, and whoever gets it takes the drafts over. So a draft is sent by one page at a time, and
+// goes on within milliseconds of the death of its own.
+//
+// Without Web Locks (a page that is no secure context) a page takes over what it finds when it starts, even from a page
+// that lives. Both may send it then, and it is still one message: the table has the id once, and the second send is
+// answered with the row of the first.
+
+const DATABASE = 'chopped-chat'
+const DRAFTS = 'drafts'
+/** How long a write may take before it counts as failed, in ms: some browsers never answer. */
+const PATIENCE = 2000
+
+/** Of secure contexts only. */
+const locks = () => globalThis.navigator?.locks
+
+const channel = () => (globalThis.BroadcastChannel ? new BroadcastChannel(DATABASE) : undefined)
+
+/** @returns {Promise<IDBDatabase>} */
+const open = (lost) =>
+  new Promise((resolve, reject) => {
+    const request = indexedDB.open(DATABASE, 1)
+    request.onupgradeneeded = () => request.result.createObjectStore(DRAFTS, { keyPath: ['project', 'person', 'id'] })
+    request.onerror = () => reject(request.error)
+    request.onsuccess = () => {
+      const database = request.result
+      database.onclose = lost
+      database.onversionchange = () => {
+        // Somebody deletes it, and waits for us.
+        database.close()
+        lost()
+      }
+      resolve(database)
+    }
+  })
+
+/** What `act` asks of the drafts, once all of it is done. */
+const transact = (database, mode, act) =>
+  new Promise((resolve, reject) => {
+    const transaction = database.transaction(DRAFTS, mode)
+    const request = act(transaction.objectStore(DRAFTS))
+    transaction.oncomplete = () => resolve(request?.result)
+    transaction.onabort = () => reject(transaction.error)
+  })
+
+const sleep = (ms) => new Promise((done) => setTimeout(done, ms))
+
+/** Settles when the storages that were closed have written what they had to. */
+let closing = Promise.resolve()
+
+/** Deletes every draft of this origin, and tells its other pages. */
+export async function forgetAll() {
+  const told = channel()
+  told?.postMessage(null)
+  told?.close()
+  try {
+    await Promise.race([closing, sleep(PATIENCE)])
+    const database = await open(() => {})
+    await transact(database, 'readwrite', (drafts) => drafts.clear())
+    database.close()
+  } catch {
+    // No storage, no drafts.
+  }
+}
+
+/** The stored drafts of one person on one project, as one page has them. */
+export class Storage {
+  #project
+  #person
+  /** The callbacks; none once it is closed. */
+  #tell
+  #me = Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join('-')
+  /** The page's own drafts by id. */
+  #records = new Map()
+  /** What is not written yet: a record, or null for one to delete. */
+  #unwritten = new Map()
+  #last = 0
+  #database
+  /** Settles when the page has its lock: nothing is written before, or it would be up for taking. */
+  #locked
+  /** Settles when nothing is being written. */
+  #busy = Promise.resolve()
+  #watched = new Set()
+  #ended = new AbortController()
+  #channel
+
+  /**
+   * @param {(ticket: number) => void} written all writes up to this one are done, or have failed
+   * @param {(works: boolean) => void} works whether what is written is kept
+   * @param {(records: object[]) => void} adopted drafts that are this page's from now on
+   * @param {() => void} signedOut another page forgot everything
+   */
+  constructor(project, person, written, works, adopted, signedOut) {
+    this.#project = project
+    this.#person = person
+    this.#tell = { written, works, adopted, signedOut }
+    this.#locked = this.#lock()
+    this.#locked.then(() => this.#meetOthers()).catch(() => this.#works(false))
+  }
+
+  put(ticket, id, thread, order, writtenAt, body, code, detail) {
+    const record = { project: this.#project, person: this.#person, owner: this.#me, id, thread, order, writtenAt, body, code, detail }
+    this.#records.set(id, record)
+    this.#last = ticket
+    this.#busy = this.#write(id, record)
+  }
+
+  remove(id) {
+    this.#records.delete(id)
+    this.#busy = this.#write(id, null)
+  }
+
+  close() {
+    this.#tell = undefined
+    this.#channel?.close()
+    closing = Promise.all([closing, this.#busy]).then(async () => {
+      this.#ended.abort()
+      const database = await this.#database
+      database?.close()
+    })
+  }
+
+  #works(works) {
+    this.#tell?.works(works)
+  }
+
+  #name = (owner) => `${DATABASE} ${this.#project} ${this.#person} ${owner}`
+
+  /** Takes this page's lock, and keeps it until the page or the storage ends. */
+  #lock() {
+    if (!locks()) return Promise.resolve()
+    return new Promise((resolve, reject) => {
+      const { signal } = this.#ended
+      const untilTheEnd = () => {
+        resolve()
+        return new Promise((release) => signal.addEventListener('abort', release))
+      }
+      locks().request(this.#name(this.#me), untilTheEnd).catch(reject)
+    })
+  }
+
+  #open() {
+    this.#database ??= open(() => {
+      this.#database = undefined
+      this.#works(false)
+      // All of it is to be written again, by the next write.
+      for (const [id, record] of this.#records) this.#unwritten.set(id, record)
+    }).catch((error) => {
+      this.#database = undefined
+      throw error
+    })
+    return this.#database
+  }
+
+  async #write(id, record) {
+    this.#unwritten.set(id, record)
+    const ticket = this.#last
+    const late = setTimeout(() => this.#works(false), PATIENCE)
+    try {
+      await this.#locked
+      const database = await this.#open()
+      // An earlier call may have taken it along.
+      if (this.#unwritten.size > 0) {
+        const batch = new Map(this.#unwritten)
+        await transact(database, 'readwrite', (drafts) => {
+          for (const [id, record] of batch) {
+            if (record) drafts.put(record)
+            else drafts.delete([this.#project, this.#person, id])
+          }
+        })
+        for (const [id, record] of batch) if (this.#unwritten.get(id) === record) this.#unwritten.delete(id)
+      }
+      this.#works(true)
+    } catch {
+      // No storage, or none left: it stays unwritten, and is tried again with the next write.
+      this.#works(false)
+    }
+    clearTimeout(late)
+    this.#tell?.written(ticket)
+  }
+
+  /** Finds the other pages of this person, living and dead. */
+  async #meetOthers() {
+    this.#channel = channel()
+    if (this.#channel) {
+      this.#channel.onmessage = ({ data }) => {
+        if (data === null) this.#tell?.signedOut()
+        else if (data?.project === this.#project && data.person === this.#person) this.#watch(data.owner)
+      }
+      this.#channel.postMessage({ project: this.#project, person: this.#person, owner: this.#me })
+    }
+    const prefix = this.#name('')
+    const held = (await locks()?.query())?.held ?? []
+    for (const { name } of held) if (name.startsWith(prefix)) this.#watch(name.slice(prefix.length))
+    const records = await transact(await this.#open(), 'readonly', (drafts) => drafts.getAll(this.#mine()))
+    for (const { owner } of records) this.#watch(owner)
+    this.#works(true)
+  }
+
+  #mine = () => IDBKeyRange.bound([this.#project, this.#person], [this.#project, this.#person, []])
+
+  #watch(owner) {
+    if (owner === this.#me || this.#watched.has(owner)) return
+    this.#watched.add(owner)
+    const adopt = () => this.#adopt(owner)
+    const taken = locks() ? locks().request(this.#name(owner), { signal: this.#ended.signal }, adopt) : adopt()
+    taken.catch(() => {}).finally(() => this.#watched.delete(owner))
+  }
+
+  async #adopt(owner) {
+    const database = await this.#open()
+    if (!this.#tell) return
+    const adopted = []
+    await transact(database, 'readwrite', (drafts) => {
+      const all = drafts.getAll(this.#mine())
+      all.onsuccess = () => {
+        for (const record of all.result) {
+          if (record.owner !== owner) continue
+          adopted.push({ ...record, owner: this.#me })
+          drafts.put(adopted.at(-1))
+        }
+      }
+    })
+    for (const record of adopted) this.#records.set(record.id, record)
+    if (adopted.length > 0) this.#tell?.adopted(adopted)
+  }
+}
