@@ -42,8 +42,8 @@ fn build() -> Result<()> {
     process::run(
         "engine to wasm",
         toolchain
-            .cargo()?
-            .args(["build", "--package", "chopped-chat", "--lib"])
+            .cargo_for_package()?
+            .args(["--package", "chopped-chat", "--lib"])
             .args(["--profile", "wasm", "--target", toolchain::TARGET])
             .current_dir(paths::root()),
     )?;
@@ -68,7 +68,8 @@ fn build() -> Result<()> {
         process::run(
             "wasm-opt",
             node::program(&template, "binaryen/bin/wasm-opt")
-                .args(["-Oz", "--strip-debug", "--strip-producers"])
+                // Twice: the second round still finds something.
+                .args(["-Oz", "-Oz", "--strip-debug", "--strip-producers", "--strip-target-features"])
                 .args(WASM_FEATURES)
                 .arg(&wasm)
                 .arg("-o")

@@ -47,6 +47,25 @@ impl WasmToolchain {
         Ok(command)
     }
 
+    /// A `cargo` that compiles what ships, the standard library with it: its ready-made copy is compiled for speed and carries
+    /// the texts of panics, which nobody sees in a page (13 KiB of 66, gzipped). Unstable options of the compiler, which
+    /// stable ones take when told to; pinned by what the size gate measures.
+    pub fn cargo_for_package(&self) -> Result<Command> {
+        if self.bin.is_none() {
+            rust_src()?;
+        }
+        let mut command = self.cargo()?;
+        let smallest = ["-Zunstable-options", "-Cpanic=immediate-abort", "-Zlocation-detail=none", "-Zfmt-debug=none"];
+        // A sysroot of our own has a library but no sources.
+        let own = self.rustflags.iter().skip(if self.bin.is_some() { 2 } else { 0 }).cloned();
+        let flags: Vec<OsString> = own.chain(smallest.map(OsString::from)).collect();
+        command
+            .env("RUSTC_BOOTSTRAP", "1")
+            .env("CARGO_ENCODED_RUSTFLAGS", flags.join(&OsString::from("\u{1f}")))
+            .args(["build", "-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"]);
+        Ok(command)
+    }
+
     /// The environment in which a program that calls `cargo` gets this toolchain; `tools` go on PATH too.
     pub fn apply(&self, command: &mut Command, tools: &[PathBuf]) -> Result<()> {
         let bins: Vec<PathBuf> = self.bin.iter().chain(tools).cloned().collect();
@@ -82,6 +101,9 @@ fn remap() -> Result<Vec<OsString>> {
         flag
     };
     let mut flags = vec![flag(&paths::root(), "chopped-chat")];
+    for sysroot in [sysroot(), Some(PathBuf::from("/usr"))].into_iter().flatten() {
+        flags.push(flag(&sysroot.join("lib/rustlib/src/rust"), "std"));
+    }
     let registry = paths::cargo_home()?.join("registry/src");
     for index in fs::read_dir(&registry).into_iter().flatten().flatten() {
         flags.push(flag(&index.path(), "crates"));
@@ -101,6 +123,21 @@ fn ordinary() -> Result<WasmToolchain> {
         )?;
     }
     Ok(WasmToolchain { bin: None, rustflags: remap()?, linker: None })
+}
+
+/// The sources of the standard library.
+fn rust_src() -> Result<()> {
+    let there = sysroot().is_some_and(|sysroot| sysroot.join("lib/rustlib/src/rust/library/std").is_dir());
+    if !there {
+        process::run("rustup component add rust-src", Command::new("rustup").args(["component", "add", "rust-src"]))
+            .context("the package is built with its standard library, whose sources are missing: install rust-src")?;
+    }
+    Ok(())
+}
+
+fn sysroot() -> Option<PathBuf> {
+    let output = Command::new("rustc").args(["--print", "sysroot"]).output().ok()?;
+    Some(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
 }
 
 fn has_target() -> bool {
@@ -133,10 +170,7 @@ fn build_sysroot(sysroot: &Path) -> Result<()> {
     )?;
     fs::write(work.join("crate/src/lib.rs"), "#![no_std]\n")?;
     // Bitcode is for fat LTO; `test` for `cargo test`; RUSTC_BOOTSTRAP for -Zbuild-std in a stable compiler.
-    let mut rustflags = vec![
-        OsString::from("-Cembed-bitcode=yes"),
-        OsString::from("--remap-path-prefix=/usr/lib/rustlib/src/rust=std"),
-    ];
+    let mut rustflags = vec![OsString::from("-Cembed-bitcode=yes")];
     rustflags.extend(remap()?);
     process::run(
         "std for wasm32 (once)",
