@@ -4,6 +4,17 @@ set local statement_timeout = 0;
 set local lock_timeout = '5s';
 lock table public.chat_messages, public.chat_threads in share row exclusive mode;
 
+-- What a `create index concurrently` that failed left behind has the name but does not keep the promise.
+do $$
+begin
+  if exists (select from pg_catalog.pg_index
+              where indexrelid = to_regclass('public.chat_messages_thread_id_seq_key') and not indisvalid) then
+    drop index public.chat_messages_thread_id_seq_key;
+  end if;
+end
+$$;
+create unique index if not exists chat_messages_thread_id_seq_key on public.chat_messages (thread_id, seq);
+
 -- The messages that came in while the file before was running.
 with numbered as (
   select m.id,
@@ -16,24 +27,10 @@ with numbered as (
 update public.chat_messages m set seq = numbered.seq from numbered where m.id = numbered.id;
 
 update public.chat_threads t
-   set last_seq = coalesce(done.last_seq, 0),
-       last_message_at = coalesce(done.last_message_at, t.last_message_at)
-  from public.chat_threads same
-  left join (select thread_id, max(seq) as last_seq, max(created_at) as last_message_at
-               from public.chat_messages group by thread_id) done on done.thread_id = same.thread_id
- where t.thread_id = same.thread_id
-   and t.last_seq is null;
+   set last_seq = coalesce((select max(m.seq) from public.chat_messages m where m.thread_id = t.thread_id), 0),
+       last_message_at = coalesce((select max(m.created_at) from public.chat_messages m where m.thread_id = t.thread_id), t.last_message_at)
+ where t.last_seq is null;
 
--- What a `create index concurrently` that failed left behind has the name but does not keep the promise.
-do $$
-begin
-  if exists (select from pg_catalog.pg_index
-              where indexrelid = to_regclass('public.chat_messages_thread_id_seq_key') and not indisvalid) then
-    drop index public.chat_messages_thread_id_seq_key;
-  end if;
-end
-$$;
-create unique index if not exists chat_messages_thread_id_seq_key on public.chat_messages (thread_id, seq);
 create unique index if not exists chat_identities_supabase_id_key on public.chat_identities (supabase_id);
 -- Both a person's threads and, where an account is deleted, the foreign keys look these up.
 create index if not exists chat_threads_user_a_mongo_id_idx on public.chat_threads (user_a_mongo_id);

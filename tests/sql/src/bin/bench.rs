@@ -1,0 +1,450 @@
+//! What the product's statements cost on a big table: beside a small one, and beside the bare statement with row level
+//! security off. Prints each goal as held or missed and writes target/bench/sql.json.
+//!
+//! `cargo run --release -p sql-tests --bin bench [-- --rows N] [--sends N] [--upgrade-rows N]`
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+use sql_tests::upgrade::upgrade_in_use;
+use sql_tests::volume::{Pair, fill, pairs};
+use sql_tests::{Database, Server};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Transaction};
+
+const SMALL_ROWS: u64 = 10_000;
+const SMALL_THREADS: u32 = 60;
+const MESSAGES_PER_THREAD: u64 = 200;
+const ROUNDS: usize = 300;
+const WRITERS: usize = 16;
+const BUFFERS_GOAL: f64 = 1.3;
+const SEND_GOAL: f64 = 2.0;
+const PAGE_GOAL: f64 = 1.5;
+
+struct Options {
+    rows: u64,
+    sends: usize,
+    upgrade_rows: u64,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Read,
+    Join,
+    Send,
+}
+
+struct Query {
+    name: &'static str,
+    kind: Kind,
+    /// As the signed-in user, and bare.
+    user: fn(&Pair) -> String,
+    bare: fn(&Pair) -> String,
+}
+
+const COLUMNS: &str = "id, thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body, created_at, seq";
+
+fn page(pair: &Pair, condition: &str) -> String {
+    let thread = &pair.thread_id;
+    format!(
+        "select {COLUMNS} from public.chat_messages where thread_id = '{thread}' {condition} order by seq desc limit 50"
+    )
+}
+
+fn deep(pair: &Pair) -> String {
+    page(pair, &format!("and seq < {}", (pair.last_seq - 50 * 999).max(pair.last_seq / 2)))
+}
+
+fn catch_up(pair: &Pair) -> String {
+    page(pair, &format!("and seq > {}", pair.last_seq - 50))
+}
+
+fn hole(pair: &Pair) -> String {
+    page(pair, &format!("and seq > {} and seq < {}", pair.last_seq - 30, pair.last_seq - 9))
+}
+
+fn first(pair: &Pair) -> String {
+    page(pair, "")
+}
+
+fn join(_: &Pair) -> String {
+    "select id from realtime.messages where id = current_setting('bench.probe')::uuid".into()
+}
+
+fn rpc(pair: &Pair) -> String {
+    let Pair { thread_id, a, b, .. } = pair;
+    format!(
+        "select {COLUMNS} from public.insert_chat_message('{thread_id}', '{a}', '{b}', 'What shall we chop today?', gen_random_uuid())"
+    )
+}
+
+fn bare_insert(pair: &Pair) -> String {
+    let Pair { thread_id, a, b, a_id, .. } = pair;
+    format!(
+        "insert into public.chat_messages ({COLUMNS}) values (gen_random_uuid(), '{thread_id}', '{a_id}', '{a}', '{b}',
+         'What shall we chop today?', clock_timestamp(), {}) returning {COLUMNS}",
+        pair.last_seq + 1
+    )
+}
+
+const QUERIES: &[Query] = &[
+    Query { name: "first page", kind: Kind::Read, user: first, bare: first },
+    Query { name: "page 1,000 deep", kind: Kind::Read, user: deep, bare: deep },
+    Query { name: "catch-up of 50", kind: Kind::Read, user: catch_up, bare: catch_up },
+    Query { name: "hole of 20", kind: Kind::Read, user: hole, bare: hole },
+    Query { name: "join check", kind: Kind::Join, user: join, bare: join },
+    Query { name: "RPC send", kind: Kind::Send, user: rpc, bare: bare_insert },
+];
+
+#[derive(Default)]
+struct Cost {
+    micros: Vec<f64>,
+    buffers: i64,
+}
+
+impl Cost {
+    fn median(&mut self) -> f64 {
+        self.micros.sort_by(f64::total_cmp);
+        self.micros.get(self.micros.len() / 2).copied().unwrap_or_default()
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let options = options()?;
+    let start = Instant::now();
+    let server = Server::start(&[
+        "shared_buffers=3GB",
+        "max_wal_size=20GB",
+        "wal_level=minimal",
+        "max_wal_senders=0",
+        "checkpoint_timeout=1h",
+    ])
+    .await?;
+    let threads = u32::try_from(options.rows / MESSAGES_PER_THREAD)?.div_ceil(5) * 5;
+    anyhow::ensure!(threads > 50, "--rows must be more than {}", 50 * MESSAGES_PER_THREAD);
+    println!(
+        "{} messages in {threads} threads, one of them with a tenth; beside {SMALL_ROWS} in {SMALL_THREADS}",
+        options.rows
+    );
+    let big = server.database("chat").await?;
+    let small = server.database("chat").await?;
+    fill(&small, SMALL_ROWS, SMALL_THREADS).await?;
+    fill(&big, options.rows, threads).await?;
+    println!("  made in {:.0} s\n", start.elapsed().as_secs_f64());
+
+    let mut goals = Goals::default();
+    let costs = costs(&small, &big, &mut goals).await?;
+    let profile = profile(&big).await?;
+    let stranger = stranger(&big).await?;
+    let mut concurrency = Vec::new();
+    for count in [100, 1] {
+        concurrency.push(writers(&big, count, options.sends, &mut goals).await?);
+    }
+    let mut upgrades = Vec::new();
+    for concurrent_index in [false, true] {
+        upgrades.push(upgrade(&server, options.upgrade_rows, concurrent_index).await?);
+    }
+
+    println!("goals");
+    for (goal, held) in &goals.0 {
+        println!("  {}  {goal}", if *held { "held  " } else { "missed" });
+    }
+    println!("\n{:.0} s in all", start.elapsed().as_secs_f64());
+    let report = json!({
+        "rows": options.rows, "threads": threads, "costs": costs, "send_profile_us": profile, "stranger": stranger,
+        "concurrency": concurrency, "upgrade": upgrades,
+        "goals": goals.0.iter().map(|(goal, held)| json!({"goal": goal, "held": held})).collect::<Vec<_>>(),
+    });
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/bench");
+    std::fs::create_dir_all(&folder)?;
+    std::fs::write(folder.join("sql.json"), serde_json::to_string_pretty(&report)?)?;
+    Ok(())
+}
+
+fn options() -> Result<Options> {
+    let mut options = Options { rows: 10_000_000, sends: 100_000, upgrade_rows: 1_000_000 };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(name) = arguments.next() {
+        let value = arguments.next().with_context(|| format!("{name} needs a number"))?;
+        let number: u64 = value.replace('_', "").parse().with_context(|| format!("{name}: {value} is no number"))?;
+        match name.as_str() {
+            "--rows" => options.rows = number,
+            "--sends" => options.sends = usize::try_from(number)?,
+            "--upgrade-rows" => options.upgrade_rows = number,
+            _ => bail!("unknown option {name}: there are --rows, --sends and --upgrade-rows"),
+        }
+    }
+    Ok(options)
+}
+
+#[derive(Default)]
+struct Goals(Vec<(String, bool)>);
+
+impl Goals {
+    fn ratio(&mut self, what: &str, ratio: f64, goal: f64) {
+        self.0.push((format!("{what}: {ratio:.2}, at most {goal}"), ratio <= goal));
+    }
+}
+
+/// A transaction as PostgREST's, or as nobody's: no row level security, no trigger, no foreign key.
+async fn begin<'a>(client: &'a mut Client, pair: &Pair, user: bool, kind: Kind) -> Result<Transaction<'a>> {
+    let transaction = client.transaction().await?;
+    let topic = format!("chat:{}", pair.thread_id);
+    let claims = json!({"sub": pair.a_id, "role": "authenticated"}).to_string();
+    transaction
+        .execute(
+            "select set_config('request.jwt.claims', $1, true), set_config('realtime.topic', $2, true)",
+            &[&claims, &topic],
+        )
+        .await?;
+    if kind == Kind::Join {
+        let probe =
+            "with probe as (insert into realtime.messages (topic, extension) values ($1, 'broadcast') returning id)
+                     select set_config('bench.probe', id::text, true) from probe";
+        transaction.execute(probe, &[&topic]).await?;
+    }
+    let session = if user { "set local role authenticated" } else { "set local session_replication_role = replica" };
+    transaction.batch_execute(session).await?;
+    Ok(transaction)
+}
+
+/// Time of a prepared statement, and the buffers that it touches. What it does is taken back.
+async fn measure(
+    client: &mut Client,
+    pair: &Pair,
+    user: bool,
+    sql: &str,
+    cost: &mut Cost,
+    explain: bool,
+) -> Result<()> {
+    let statement = client.prepare(sql).await?;
+    for _ in 0..3 {
+        let transaction = begin(client, pair, user, query.kind).await?;
+        let start = Instant::now();
+        let rows = transaction.query(&statement, &[]).await?;
+        cost.micros.push(start.elapsed().as_secs_f64() * 1e6);
+        anyhow::ensure!(!rows.is_empty(), "{sql} found nothing");
+        transaction.rollback().await?;
+    }
+    if explain {
+        let transaction = begin(client, pair, user, query.kind).await?;
+        let plan: Value =
+            transaction.query_one(&format!("explain (analyze, buffers, format json) {sql}"), &[]).await?.get(0);
+        let top = &plan[0]["Plan"];
+        cost.buffers = ["Shared Hit Blocks", "Shared Read Blocks"].iter().filter_map(|name| top[name].as_i64()).sum();
+        transaction.rollback().await?;
+    }
+    Ok(())
+}
+
+async fn costs(small: &Database, big: &Database, goals: &mut Goals) -> Result<Vec<Value>> {
+    let mut sides = Vec::new();
+    for database in [small, big] {
+        let pair = pairs(database, 1).await?.into_iter().next().context("a thread")?;
+        sides.push((pair, database.superuser().await?));
+    }
+    println!("{:<18}{:>34}{:>34}", "", "median us", "buffers");
+    println!("{:<18}{:>10}{:>12}{:>12}{:>10}{:>12}{:>12}", "", "small", "big", "big bare", "small", "big", "big bare");
+    let mut report = Vec::new();
+    for query in QUERIES {
+        // Small as the user, big as the user, big bare: in turn, so that what else the machine does hits all alike.
+        let mut costs = [Cost::default(), Cost::default(), Cost::default()];
+        let rounds = ROUNDS / 3;
+        for round in 0..rounds {
+            for (place, (side, user)) in [(0, true), (1, true), (1, false)].into_iter().enumerate() {
+                let (pair, client) = &mut sides[side];
+                measure(client, pair, user, query, &mut costs[place], round + 1 == rounds).await?;
+            }
+        }
+        let buffers = costs.each_ref().map(|cost| cost.buffers);
+        let [small, big, bare] = costs.each_mut().map(Cost::median);
+        println!(
+            "{:<18}{small:>10.0}{big:>12.0}{bare:>12.0}{:>10}{:>12}{:>12}",
+            query.name, buffers[0], buffers[1], buffers[2]
+        );
+        goals.ratio(
+            &format!("{}: buffers, big beside small", query.name),
+            buffers[1] as f64 / buffers[0] as f64,
+            BUFFERS_GOAL,
+        );
+        match query.kind {
+            Kind::Read => {
+                goals.ratio(&format!("{}: time, beside no row level security", query.name), big / bare, PAGE_GOAL)
+            }
+            Kind::Send => goals.ratio("RPC send: time, beside a bare insert", big / bare, SEND_GOAL),
+            Kind::Join => {}
+        }
+        report.push(json!({
+            "query": query.name,
+            "median_us": {"small": small, "big": big, "big_bare": bare},
+            "buffers": {"small": buffers[0], "big": buffers[1], "big_bare": buffers[2]},
+        }));
+    }
+    println!();
+    Ok(report)
+}
+
+/// What a send is made of: the same with one part more each time.
+async fn profile(database: &Database) -> Result<Vec<Value>> {
+    let pair = pairs(database, 1).await?.into_iter().next().context("a thread")?;
+    let mut client = database.superuser().await?;
+    let insert = format!(
+        "insert into public.chat_messages (thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body)
+         values ('{}', '{}', '{}', '{}', 'What shall we chop today?') returning {COLUMNS}",
+        pair.thread_id, pair.a_id, pair.a, pair.b
+    );
+    // Name, what the session is set to, and the triggers that are off.
+    const REPLICA: &str = "set local session_replication_role = replica";
+    const USER: &str = "set local role authenticated";
+    let steps = [
+        ("bare insert", REPLICA, "", bare_insert(&pair)),
+        ("and the foreign key", "", "user", bare_insert(&pair)),
+        ("and number and count", "", "chat_messages_broadcast", insert.clone()),
+        ("and the policies", USER, "chat_messages_broadcast", insert),
+        ("and the function", USER, "chat_messages_broadcast", rpc(&pair)),
+        ("and the broadcast", USER, "", rpc(&pair)),
+    ];
+    let mut times: Vec<Cost> = steps.iter().map(|_| Cost::default()).collect();
+    for _ in 0..ROUNDS / 3 {
+        for ((_, session, off, sql), cost) in steps.iter().zip(&mut times) {
+            let transaction = client.transaction().await?;
+            if !off.is_empty() {
+                transaction.batch_execute(&format!("alter table public.chat_messages disable trigger {off}")).await?;
+            }
+            let claims = json!({"sub": pair.a_id}).to_string();
+            transaction.execute("select set_config('request.jwt.claims', $1, true)", &[&claims]).await?;
+            transaction.batch_execute(session).await?;
+            // The first one plans what the functions keep.
+            for run in 1..=3 {
+                let sql = sql.replace(&format!(", {})", pair.last_seq + 1), &format!(", {})", pair.last_seq + run));
+                let start = Instant::now();
+                transaction.simple_query(&sql).await?;
+                if run > 1 {
+                    cost.micros.push(start.elapsed().as_secs_f64() * 1e6);
+                }
+            }
+            transaction.rollback().await?;
+        }
+    }
+    println!("what a send is made of (median us, planned anew each time)");
+    let mut report = Vec::new();
+    for ((name, ..), cost) in steps.iter().zip(&mut times) {
+        let median = cost.median();
+        println!("  {name:<24}{median:>8.0}");
+        report.push(json!({"with": name, "us": median}));
+    }
+    println!();
+    Ok(report)
+}
+
+/// Somebody without a thread asks for everything.
+async fn stranger(database: &Database) -> Result<Value> {
+    let mut client = database.superuser().await?;
+    let transaction = client.transaction().await?;
+    transaction
+        .batch_execute("select set_config('request.jwt.claims', '{\"sub\":\"00000000-0000-0000-0000-00000000ffff\"}', true); set local role authenticated")
+        .await?;
+    let sql = "explain (analyze, buffers, format json) select * from public.chat_messages";
+    let plan: Value = transaction.query_one(sql, &[]).await?.get(0);
+    let buffers = plan[0]["Plan"]["Shared Hit Blocks"].as_i64().unwrap_or(-1);
+    println!(
+        "a stranger reads the whole table: {} us, {buffers} buffers\n",
+        plan[0]["Execution Time"].as_f64().unwrap_or(-1.0) * 1e3
+    );
+    Ok(json!({"execution_ms": plan[0]["Execution Time"], "buffers": buffers}))
+}
+
+async fn writers(database: &Database, threads: i64, sends: usize, goals: &mut Goals) -> Result<Value> {
+    // The one thread is not the big one, so that its rows are soon counted.
+    let pairs = Arc::new(pairs(database, threads + 1).await?.split_off(1));
+    let start = Instant::now();
+    let mut tasks = tokio::task::JoinSet::new();
+    for writer in 0..WRITERS {
+        let (pairs, client) = (pairs.clone(), database.api().await?);
+        let share = sends / WRITERS + usize::from(writer < sends % WRITERS);
+        tasks.spawn(async move {
+            let enter = client
+                .prepare("select set_config('role', 'authenticated', true), set_config('request.jwt.claims', $1, true)")
+                .await?;
+            let send =
+                client.prepare("select seq from public.insert_chat_message($1, $2, $3, $4, gen_random_uuid())").await?;
+            let mut slowest = Duration::ZERO;
+            for n in 0..share {
+                let pair = &pairs[(writer + n * 7) % pairs.len()];
+                let (from, to, id) =
+                    if n % 2 == 0 { (&pair.a, &pair.b, pair.a_id) } else { (&pair.b, &pair.a, pair.b_id) };
+                let claims = json!({"sub": id, "role": "authenticated"}).to_string();
+                let message: [&(dyn ToSql + Sync); 4] = [&pair.thread_id, from, to, &"What shall we chop today?"];
+                let claims: [&(dyn ToSql + Sync); 1] = [&claims];
+                let start = Instant::now();
+                // Sent at once, as PostgREST pipelines them.
+                tokio::try_join!(
+                    client.batch_execute("begin"),
+                    client.execute(&enter, &claims),
+                    client.query_one(&send, &message),
+                    client.batch_execute("commit"),
+                )?;
+                slowest = slowest.max(start.elapsed());
+            }
+            Ok::<_, tokio_postgres::Error>(slowest)
+        });
+    }
+    let mut slowest = Duration::ZERO;
+    while let Some(done) = tasks.join_next().await {
+        slowest = slowest.max(done??);
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    let ids: Vec<&str> = pairs.iter().map(|pair| pair.thread_id.as_str()).collect();
+    let before: i64 = pairs.iter().map(|pair| pair.last_seq).sum();
+    let row = database
+        .superuser()
+        .await?
+        .query_one(
+            "select sum(t.last_seq)::bigint, sum(t.last_seq - m.numbers)::bigint, sum(m.messages - m.numbers)::bigint, sum(m.messages)::bigint
+               from public.chat_threads t,
+                    lateral (select count(*) as messages, count(distinct seq) as numbers from public.chat_messages m
+                              where m.thread_id = t.thread_id and m.seq between 1 and t.last_seq) m
+              where t.thread_id = any ($1)",
+            &[&ids],
+        )
+        .await?;
+    let (counted, holes, duplicates, messages): (i64, i64, i64, i64) = (row.get(0), row.get(1), row.get(2), row.get(3));
+    let lost = before + i64::try_from(sends)? - messages;
+    let per_second = sends as f64 / seconds;
+    println!(
+        "{WRITERS} writers, {sends} sends over {threads} threads: {per_second:.0} a second, slowest {:.0} ms; {holes} holes, {duplicates} duplicates, {lost} lost\n",
+        slowest.as_secs_f64() * 1e3
+    );
+    goals.0.push((
+        format!("{sends} sends over {threads} threads: {holes} holes, {duplicates} duplicates, {lost} lost"),
+        holes == 0 && duplicates == 0 && lost == 0 && counted == messages,
+    ));
+    Ok(json!({
+        "threads": threads, "sends": sends, "per_second": per_second, "slowest_ms": slowest.as_secs_f64() * 1e3,
+        "holes": holes, "duplicates": duplicates, "lost": lost,
+    }))
+}
+
+async fn upgrade(server: &Server, rows: u64, concurrent_index: bool) -> Result<Value> {
+    let upgrade = upgrade_in_use(server.database("project").await?, rows, concurrent_index).await?;
+    let ms = |time: Duration| time.as_secs_f64() * 1e3;
+    println!(
+        "upgrade of {rows} messages in use{}",
+        if concurrent_index { ", its index built concurrently" } else { "" }
+    );
+    println!("  {:<40}{:>10}{:>16}{:>16}", "ms", "took", "writer waited", "reader waited");
+    for step in &upgrade.steps {
+        println!("  {:<40}{:>10.0}{:>16.0}{:>16.0}", step.file, ms(step.took), ms(step.writer), ms(step.reader));
+    }
+    println!("  {} sent and {} pages read meanwhile, nothing lost\n", upgrade.sent, upgrade.read);
+    let steps = upgrade.steps.iter().map(|step| {
+        json!({"file": step.file, "took_ms": ms(step.took), "writer_ms": ms(step.writer), "reader_ms": ms(step.reader)})
+    });
+    Ok(
+        json!({"rows": rows, "concurrent_index": concurrent_index, "steps": steps.collect::<Vec<_>>(), "sent": upgrade.sent, "read": upgrade.read}),
+    )
+}
