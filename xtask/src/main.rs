@@ -1,6 +1,7 @@
 //! `cargo xtask`: builds, runs and tests chopped-chat.
 
 mod apt;
+mod bench;
 mod build;
 mod chromium;
 mod demo;
@@ -32,6 +33,14 @@ enum Task {
         /// Suites to run; all of them if none is named
         suites: Vec<test::Suite>,
     },
+    /// Measure it beside what one would use instead; all of it rewrites the README's tables
+    Bench {
+        /// What to measure; everything if nothing is named
+        benches: Vec<bench::Bench>,
+        /// Rounds of each, one after the other
+        #[arg(long, default_value_t = 15)]
+        pairs: u32,
+    },
     /// Build the npm package into pkg/
     Build,
     /// Run the local stand-in for Supabase alone
@@ -47,6 +56,7 @@ fn main() -> ExitCode {
     let done = process::end_children_on_signals().and_then(|()| match arguments.command {
         Task::Demo(options) => demo::run(&options).map(|()| true),
         Task::Test { suites } => test::run(&suites),
+        Task::Bench { benches, pairs } => bench::run(&benches, pairs).map(|()| true),
         Task::Build => build::run().map(|()| true),
         Task::Stack { port } => stack::run(port).map(|()| true),
     });

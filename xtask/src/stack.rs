@@ -35,14 +35,26 @@ pub struct Stack {
 impl Stack {
     /// Starts it on `port`, 0 for a free one, with the migrations of `sql/` applied.
     pub fn start(port: u16) -> Result<Stack> {
+        Stack::start_built(port, &[], "debug")
+    }
+
+    /// As fast as it gets.
+    pub fn start_release() -> Result<Stack> {
+        Stack::start_built(0, &["--release"], "release")
+    }
+
+    fn start_built(port: u16, profile: &[&str], folder: &str) -> Result<Stack> {
         node::install("www-example/supabase")?;
         process::run(
             "stand-in for Supabase",
-            Command::new("cargo").args(["build", "--package", "supabase-local"]).current_dir(paths::root()),
+            Command::new("cargo")
+                .args(["build", "--package", "supabase-local"])
+                .args(profile)
+                .current_dir(paths::root()),
         )?;
         let (mut service, stdout) = Service::start_with_stdout(
             "supabase-local",
-            Command::new(paths::target().join("debug/supabase-local"))
+            Command::new(paths::target().join(folder).join("supabase-local"))
                 .args(["--port", &port.to_string(), "--migrations"])
                 .arg(paths::root().join("sql"))
                 .current_dir(paths::root()),

@@ -1,0 +1,35 @@
+// Broadcasts from the socket to the list that a view gets. The socket is a fake one inside the page.
+import { PEERS } from '../stage.js'
+
+const LENGTHS = [50, 10_000]
+const COUNTS = [1, 100, 10_000]
+
+export async function measure(stage, pairs, table) {
+  const ana = await stage.person('Ana')
+  const cases = LENGTHS.flatMap((length) => COUNTS.map((count) => ({ length, count })))
+  const samples = cases.map(() => Object.fromEntries([...PEERS, 'floor'].map((peer) => [peer, []])))
+  for (let pair = -1; pair < pairs; pair++) {
+    for (const peer of [...PEERS, 'floor']) {
+      const page = await stage.page(ana)
+      await page.evaluate(() => import('/page/faked.js'))
+      for (const [at, { length, count }] of cases.entries()) {
+        const took = await page.evaluate(
+          ([name, long, many]) => (name === 'floor' ? globalThis.faked.parseAlone(many) : globalThis.faked.ingest(name, long, many)),
+          [peer, length, count],
+        )
+        // The first round warms up.
+        if (pair >= 0) samples[at][peer].push(took)
+      }
+      await page.context().close()
+    }
+  }
+  for (const [at, { length, count }] of cases.entries()) {
+    const beside = { against: 'supabase-js', most: length === 50 ? 1 : 0.2 }
+    table.row({
+      name: `${count.toLocaleString('en')} into ${length.toLocaleString('en')}`,
+      unit: 'ms',
+      samples: samples[at],
+      goals: [beside, { against: 'floor', most: 2 }],
+    })
+  }
+}

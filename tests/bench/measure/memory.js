@@ -1,0 +1,105 @@
+// What an open chat holds and gives back, and what it says in a day when nobody says anything: on the server inside the page,
+// with a clock that is turned by hand.
+import { PEERS } from '../stage.js'
+
+const FEW = 50
+const MANY = 10_000
+const HOURS = 24
+/** Idling is counted, not timed: more runs would say the same. */
+const DAYS = 3
+const FORGOTTEN_MS = 120_000
+
+export async function measure(stage, pairs, table) {
+  const ana = await stage.person('Ana')
+
+  async function faked(peer) {
+    const page = await stage.page(ana, async (blank) => {
+      await blank.clock.install()
+      await blank.addInitScript(noteMemories)
+    })
+    await page.evaluate(() => import('/page/faked.js'))
+    const devtools = await page.context().newCDPSession(page)
+    /** JavaScript, DOM and WebAssembly, in KiB. */
+    const held = async () => {
+      for (let n = 0; n < 3; n++) await devtools.send('HeapProfiler.collectGarbage')
+      const { usedSize, embedderHeapUsedSize } = await devtools.send('Runtime.getHeapUsage')
+      return (usedSize + embedderHeapUsedSize + (await page.evaluate(() => globalThis.wasmBytes()))) / 1024
+    }
+    const open = (length) =>
+      page.evaluate(
+        async ([name, long]) => {
+          globalThis.chats ??= []
+          globalThis.chats.push(await globalThis.faked.chatOf(name, long))
+        },
+        [peer, length],
+      )
+    return { page, held, open }
+  }
+
+  async function lifetime(peer) {
+    const { page, held, open } = await faked(peer)
+    const nothing = await held()
+    await open(FEW)
+    const first = (await held()) - nothing
+    await open(FEW)
+    const second = (await held()) - nothing
+    await open(MANY)
+    const many = (await held()) - nothing
+    await page.evaluate(async () => {
+      for (const chat of globalThis.chats.splice(0)) await chat.close()
+    })
+    await page.clock.runFor(FORGOTTEN_MS)
+    const closed = (await held()) - nothing
+    await page.context().close()
+    return { first, another: second - first, thousand: (many - second) / (MANY / 1000), closed }
+  }
+
+  async function day(peer) {
+    const { page, open } = await faked(peer)
+    await open(FEW)
+    const before = await page.evaluate(() => ({ ...globalThis.faked.traffic }))
+    await page.clock.runFor(HOURS * 3_600_000)
+    const after = await page.evaluate(() => ({ ...globalThis.faked.traffic }))
+    await page.context().close()
+    return Object.fromEntries(Object.keys(after).map((name) => [name, (after[name] - before[name]) / HOURS]))
+  }
+
+  const lives = Object.fromEntries(PEERS.map((peer) => [peer, []]))
+  const days = Object.fromEntries(PEERS.map((peer) => [peer, []]))
+  for (let pair = 0; pair < pairs; pair++) {
+    for (const peer of PEERS) {
+      lives[peer].push(await lifetime(peer))
+      if (pair < DAYS) days[peer].push(await day(peer))
+    }
+  }
+
+  const rows = (of, unit, names) => {
+    for (const [name, take] of names) {
+      table.row({ name, unit, samples: Object.fromEntries(PEERS.map((peer) => [peer, of[peer].map(take)])) })
+    }
+  }
+  rows(lives, 'KiB', [
+    ['loaded, one chat of 50 open (JS heap + wasm)', ({ first }) => first],
+    ['one more chat of 50', ({ another }) => another],
+    ['1,000 messages more', ({ thousand }) => thousand],
+    ['two minutes after all are closed', ({ closed }) => closed],
+  ])
+  rows(days, '', [
+    ['idle, HTTP requests per hour', ({ requests }) => requests],
+    ['idle, frames sent per hour', ({ framesOut }) => framesOut],
+  ])
+  rows(days, 'KiB', [['idle, KiB both ways per hour', ({ bytes }) => bytes / 1024]])
+}
+
+/** Before anything runs: WebAssembly's memory is the one heap that no tool counts. */
+function noteMemories() {
+  const memories = []
+  const real = WebAssembly.instantiate
+  WebAssembly.instantiate = async (...args) => {
+    const made = await real(...args)
+    const { exports } = made.instance ?? made
+    memories.push(...Object.values(exports).filter((value) => value instanceof WebAssembly.Memory))
+    return made
+  }
+  globalThis.wasmBytes = () => memories.reduce((sum, memory) => sum + memory.buffer.byteLength, 0)
+}

@@ -1,0 +1,92 @@
+// A peer on the server inside the page: how fast it takes in broadcasts, what it holds, what it says while nobody does.
+import { broadcast, deliver, install, lengths, traffic } from './fakes.js'
+import { load } from './page.js'
+
+install()
+const WARM_UP = 3
+const now = () => performance.now()
+const turn = () => new Promise((resolve) => setTimeout(resolve, 12))
+const config = (other) => ({
+  url: 'http://fake.invalid',
+  key: 'anon',
+  tokenUrl: 'http://fake.invalid/api/chat/token',
+  ensureUrl: 'http://fake.invalid/api/chat/threads/ensure',
+  me: 'a'.repeat(24),
+  other,
+  pageSize: 50,
+})
+const threadOf = ({ me, other }) => [me, other].sort().join('__')
+let people = 0
+
+/** A live chat of `length` messages that shows them all. */
+export async function chatOf(name, length) {
+  const peer = await load(name)
+  const who = { ...config((++people + 0xb00000).toString(16).padEnd(24, 'b')), pageSize: length > 200 ? 200 : 50 }
+  const threadId = threadOf(who)
+  lengths.set(threadId, length)
+  const chat = { messages: [], threadId, wait: undefined }
+  await new Promise((resolve, reject) => {
+    const opened = peer.openChat(who, ({ messages, live }) => {
+      chat.messages = messages
+      if (live) resolve()
+      if (chat.wait && messages.length >= chat.wait.count) chat.wait.resolve(now())
+    })
+    Object.assign(chat, { close: opened.close, loadOlder: opened.loadOlder })
+    opened.opened.catch(reject)
+  })
+  while (chat.messages.length < length) await chat.loadOlder()
+  return chat
+}
+
+/** From the first of `count` broadcasts at the socket to the list that has the last of them, in ms. */
+async function take(chat, count) {
+  const have = chat.messages.length
+  const frames = Array.from({ length: count }, (_, n) => broadcast(chat.threadId, have + n + 1))
+  lengths.set(chat.threadId, have + count)
+  await turn()
+  globalThis.gc?.()
+  const done = new Promise((resolve) => (chat.wait = { count: have + count, resolve }))
+  const began = now()
+  deliver(frames)
+  const took = (await done) - began
+  chat.wait = undefined
+  return took
+}
+
+const middle = (values) => values.sort((a, b) => a - b)[values.length >> 1]
+
+/** `count` broadcasts into a list of `length`; a single one is taken again and again, as one alone says little. */
+export async function ingest(name, length, count) {
+  const chat = await chatOf(name, length)
+  for (let n = 0; n < WARM_UP; n++) await take(chat, Math.min(count, 20))
+  const times = []
+  for (let n = 0; n < (count === 1 ? 25 : count === 100 ? 5 : 1); n++) times.push(await take(chat, count))
+  await chat.close()
+  return middle(times)
+}
+
+/** The same frames, and nothing done with them but JSON.parse. */
+export async function parseAlone(count) {
+  const decoder = new TextDecoder()
+  const once = async () => {
+    const frames = Array.from({ length: count }, (_, n) => broadcast(`${'a'.repeat(24)}__${'b'.repeat(24)}`, n + 1))
+    const rows = []
+    await turn()
+    globalThis.gc?.()
+    return new Promise((resolve) => {
+      const began = now()
+      deliver(frames, (data) => {
+        const head = new Uint8Array(data, 0, 5)
+        rows.push(JSON.parse(decoder.decode(new Uint8Array(data, 5 + head[1] + head[2] + head[3]))).record)
+        if (rows.length === count) resolve(now() - began)
+      })
+    })
+  }
+  for (let n = 0; n < WARM_UP; n++) await once()
+  const times = []
+  for (let n = 0; n < (count === 1 ? 25 : count === 100 ? 5 : 1); n++) times.push(await once())
+  return middle(times)
+}
+
+export { load, traffic }
+Object.assign(globalThis, { faked: { load, chatOf, ingest, parseAlone, traffic } })

@@ -1,0 +1,85 @@
+// What a page does when the bench says so. Times are of `performance`, in ms.
+
+const now = () => performance.now()
+let peer
+let chat
+
+/** Loads a peer, as a click that nobody saw coming would. */
+export async function load(name) {
+  peer ??= await import(`/${name}/peer.js`)
+  await peer.prepare()
+  return peer
+}
+
+/** Opens a chat; how long until its first page was there, and until it would hear a new message. */
+export function open(name, config) {
+  const clicked = now()
+  return new Promise((resolve, reject) => {
+    let firstPage
+    load(name)
+      .then(() => {
+        chat = peer.openChat(config, ({ messages, live }) => {
+          if (messages.length > 0) firstPage ??= now() - clicked
+          if (firstPage !== undefined && live) resolve({ firstPage, ready: now() - clicked })
+        })
+        return chat.opened
+      })
+      .catch(reject)
+  })
+}
+
+export const close = () => chat.close()
+
+let latest = []
+const waits = new Set()
+
+/** When the messages are first so, on a clock that two pages share. */
+const when = (so) =>
+  new Promise((resolve) => {
+    if (so(latest)) resolve(performance.timeOrigin + now())
+    else waits.add({ so, resolve })
+  })
+
+/** A live chat for `send` and `expect`. */
+export function watch(name, config) {
+  return new Promise((resolve, reject) => {
+    load(name)
+      .then(() => {
+        chat = peer.openChat(config, ({ messages, live }) => {
+          latest = messages
+          for (const wait of waits) {
+            if (!wait.so(messages)) continue
+            waits.delete(wait)
+            wait.resolve(performance.timeOrigin + now())
+          }
+          if (live) resolve()
+        })
+        return chat.opened
+      })
+      .catch(reject)
+  })
+}
+
+/** Sends; when that began, when the last bubble was there, when all were sent. */
+export async function send(bodies) {
+  const last = bodies.at(-1)
+  const bubble = when((messages) => messages.at(-1)?.body === last)
+  const count = latest.length + bodies.length
+  const sent = when((messages) => messages.length >= count && messages.every(({ status }) => status === 'sent'))
+  const began = performance.timeOrigin + now()
+  for (const body of bodies) chat.send(body)
+  return { began, bubble: await bubble, sent: await sent }
+}
+
+let expected
+
+/** From here on `arrived` waits for so many more messages. */
+export function expect(more) {
+  const count = latest.length + more
+  expected = when((messages) => messages.length >= count)
+}
+
+/** When they were there. */
+export const arrived = () => expected
+
+Object.assign(globalThis, { bench: { load, open, close, watch, send, expect, arrived } })

@@ -1,0 +1,27 @@
+import init, { ChatSession } from 'chopped-chat'
+
+/** Loads the WebAssembly. */
+export const prepare = () => init()
+
+export function openChat(config, changed) {
+  const session = new ChatSession({
+    supabaseUrl: config.url,
+    supabaseAnonKey: config.key,
+    tokenUrl: config.tokenUrl,
+    ensureThreadUrl: config.ensureUrl,
+    myMongoId: config.me,
+    otherMongoId: config.other,
+    pageSize: config.pageSize,
+    persistOutbox: config.persistOutbox,
+  })
+  session.subscribe(() => {
+    const { messages, status } = session.getSnapshot()
+    changed({ messages, live: status === 'live' })
+  })
+  return {
+    opened: session.open(),
+    loadOlder: () => session.loadOlder(),
+    send: (body) => session.send(body),
+    close: () => session.close(),
+  }
+}

@@ -1,0 +1,2 @@
+// What nothing on a page can beat.
+export async function prepare() {}

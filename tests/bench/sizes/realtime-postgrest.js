@@ -1,0 +1,2 @@
+export { PostgrestClient } from '@supabase/postgrest-js'
+export { RealtimeClient } from '@supabase/realtime-js'
