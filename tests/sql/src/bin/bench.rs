@@ -217,10 +217,11 @@ async fn measure(
     client: &mut Client,
     pair: &Pair,
     user: bool,
-    sql: &str,
+    query: &Query,
     cost: &mut Cost,
     explain: bool,
 ) -> Result<()> {
+    let sql = &if user { (query.user)(pair) } else { (query.bare)(pair) };
     let statement = client.prepare(sql).await?;
     for _ in 0..3 {
         let transaction = begin(client, pair, user, query.kind).await?;
