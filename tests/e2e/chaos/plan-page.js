@@ -1,0 +1,19 @@
+import { about, ensureUrl, look, seen, swapped, tokenUrl } from './page.js'
+import { PlanChat } from './plan-client.js'
+
+const chat = new PlanChat({ ...about, tokenUrl, ensureUrl, createClient: window.supabase.createClient, onChange: () => look(chat.messages) })
+void chat.open()
+
+window.chat = {
+  swapped,
+  status: () => chat.status,
+  bubbles: () => chat.messages.map(({ id, body, status, seq, sender_mongo_id }) => ({ id, body, status, seq, mine: sender_mongo_id === about.me })),
+  async send(body) {
+    const id = chat.send(body)
+    await seen()
+    return id
+  },
+  retryErrors() {
+    for (const { id, status } of chat.messages) if (status === 'error') chat.retry(id)
+  },
+}

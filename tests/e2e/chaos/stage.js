@@ -1,0 +1,280 @@
+// A small stage for whole clients in Chromium: people, the table, the stand-in's faults, and a server with the two
+// endpoints and a page for each client. Lighter than the example app, so that rounds are short and faults hit one thing.
+import { randomBytes } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { extname, join, normalize } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+import { chromium } from 'playwright-core'
+
+/** @typedef {{ mongoId: string, id: string }} Person */
+/** @typedef {'ours' | 'plan'} Client */
+/** @typedef {{ id: string, body: string, status: string, seq: number | null, mine: boolean }} Bubble */
+/** @typedef {{ id: string, seq: number, sender_mongo_id: string, body: string }} Row */
+
+const root = join(import.meta.dirname, '../../..')
+/** The path of the function that sends. */
+export const SEND = '/rest/v1/rpc/insert_chat_message'
+
+/** @param {string} name */
+function setting(name) {
+  const value = process.env[name]
+  if (!value) throw new Error(`${name} is not set: run this by \`cargo xtask chaos\` or \`cargo xtask test e2e\``)
+  return value
+}
+
+const SUPABASE_URL = setting('SUPABASE_URL')
+const SERVICE_ROLE_KEY = setting('SUPABASE_SERVICE_ROLE_KEY')
+
+/**
+ * The stand-in's admin port.
+ *
+ * @param {'GET' | 'POST' | 'DELETE'} method
+ * @param {string} path
+ * @param {unknown} [body]
+ */
+export async function admin(method, path, body) {
+  const response = await fetch(setting('ADMIN_URL') + path, { method, ...(body !== undefined && { body: JSON.stringify(body) }) })
+  const text = await response.text()
+  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`)
+  return text === '' ? undefined : JSON.parse(text)
+}
+
+/** @param {object[]} rules */
+export const faults = (...rules) => admin('POST', '/faults', rules)
+
+/** As the service role. @param {string} path @param {object} body */
+async function supabase(path, body) {
+  const response = await fetch(SUPABASE_URL + path, {
+    method: 'POST',
+    headers: { apikey: SERVICE_ROLE_KEY, authorization: `Bearer ${SERVICE_ROLE_KEY}`, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  })
+  const text = await response.text()
+  if (!response.ok) throw new Error(`${path}: ${response.status} ${text}`)
+  return text === '' ? undefined : JSON.parse(text)
+}
+
+/** @param {Person} a @param {Person} b */
+export const threadId = (a, b) => [a.mongoId, b.mongoId].sort().join('__')
+
+/** Two new people and their thread. @returns {Promise<[Person, Person]>} */
+export async function pair() {
+  const one = async () => {
+    const mongoId = randomBytes(12).toString('hex')
+    const account = { email: `${mongoId}@example.com`, password: 'chopped-test', email_confirm: true, app_metadata: { mongoUserId: mongoId } }
+    const { id } = await supabase('/auth/v1/admin/users', account)
+    await supabase('/rest/v1/rpc/link_chat_identity', { _mongo_id: mongoId, _supabase_id: id })
+    return { mongoId, id }
+  }
+  const [a, b] = [await one(), await one()]
+  await supabase('/rest/v1/rpc/ensure_chat_thread', { _mongo_id_1: a.mongoId, _mongo_id_2: b.mongoId })
+  return [a, b]
+}
+
+export class Stage {
+  #database = new pg.Pool({ connectionString: setting('DATABASE_URL'), max: 2 })
+  #server = createServer((request, response) => {
+    this.#answer(request.method ?? '', new URL(request.url ?? '/', 'http://localhost')).then(
+      ([status, type, body]) => response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' }).end(body),
+      (error) => response.writeHead(500, { 'content-type': 'text/plain' }).end(String(error)),
+    )
+  })
+  /** The token endpoint answers 503. */
+  tokensFail = false
+  /** How long its tokens are valid, in seconds. */
+  tokenLife = 3600
+
+  /** @param {import('playwright-core').Browser} browser */
+  constructor(browser) {
+    this.browser = browser
+  }
+
+  static async open() {
+    const browser = await chromium.launch({
+      executablePath: setting('CHROMIUM'),
+      args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+    })
+    const stage = new Stage(browser)
+    await new Promise((ready) => stage.#server.listen(0, '127.0.0.1', () => ready(undefined)))
+    return stage
+  }
+
+  async close() {
+    await this.browser.close()
+    this.#server.closeAllConnections()
+    this.#server.close()
+    await this.#database.end()
+  }
+
+  get url() {
+    const address = this.#server.address()
+    if (address === null || typeof address === 'string') throw new Error('the stage is closed')
+    return `http://localhost:${address.port}`
+  }
+
+  /** The page of `client` for `me`, in a thread with `other`. @param {Client} client @param {Person} me @param {Person} other */
+  address(client, me, other) {
+    const about = { url: SUPABASE_URL, key: setting('SUPABASE_ANON_KEY'), me: me.mongoId, user: me.id, other: other.mongoId }
+    return `${this.url}/${client}.html#${encodeURIComponent(JSON.stringify(about))}`
+  }
+
+  /** The thread's rows in order of their numbers. @param {Person} a @param {Person} b @returns {Promise<Row[]>} */
+  async rows(a, b) {
+    const sql = 'select id, seq::int, sender_mongo_id, body from public.chat_messages where thread_id = $1 order by seq'
+    return (await this.#database.query(sql, [threadId(a, b)])).rows
+  }
+
+  /** Messages that `a` sends from another device. @param {Person} a @param {Person} b @param {string[]} bodies */
+  async write(a, b, bodies) {
+    await this.#database.query(
+      `insert into public.chat_messages (thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body)
+       select $1, $2::uuid, $3, $4, body from unnest($5::text[]) with ordinality as new (body, n) order by n`,
+      [threadId(a, b), a.id, a.mongoId, b.mongoId, bodies],
+    )
+  }
+
+  /** @param {string} method @param {URL} url @returns {Promise<[number, string, string | Buffer]>} */
+  async #answer(method, { pathname, searchParams }) {
+    const json = (/** @type {number} */ status, /** @type {unknown} */ body) =>
+      /** @type {[number, string, string]} */ ([status, 'application/json', JSON.stringify(body)])
+    if (pathname === '/api/token') {
+      if (this.tokensFail) return json(503, { code: 'supabase-unreachable', message: 'as the test wants it' })
+      return json(200, await admin('POST', '/tokens', { sub: searchParams.get('user'), expires_in: this.tokenLife }))
+    }
+    if (pathname === '/api/ensure' && method === 'POST') {
+      await supabase('/rest/v1/rpc/ensure_chat_thread', { _mongo_id_1: searchParams.get('me'), _mongo_id_2: searchParams.get('other') })
+      return json(200, {})
+    }
+    if (pathname.endsWith('.html')) {
+      const library = pathname === '/plan.html' ? '<script src="/supabase-js/supabase.js"></script>' : ''
+      const page = `<script type="module" src="/stage${pathname.replace('.html', '-page.js')}"></script>`
+      return [200, 'text/html', `<!doctype html><link rel="icon" href="data:,">${library}${page}`]
+    }
+    const folders = { '/pkg/': 'pkg', '/stage/': 'tests/e2e/chaos', '/supabase-js/': 'tests/supabase-js/node_modules/@supabase/supabase-js/dist/umd' }
+    for (const [prefix, folder] of Object.entries(folders)) {
+      if (!pathname.startsWith(prefix)) continue
+      const types = /** @type {Record<string, string>} */ ({ '.js': 'text/javascript', '.wasm': 'application/wasm' })
+      return [200, types[extname(pathname)] ?? 'text/plain', await readFile(join(root, folder, normalize(pathname.slice(prefix.length))))]
+    }
+    return [404, 'text/plain', 'not found']
+  }
+}
+
+/**
+ * Tries again until `check` passes, and fails as it failed last.
+ *
+ * @template T
+ * @param {() => T | Promise<T>} check
+ * @param {number} [within] ms
+ * @returns {Promise<T>}
+ */
+export async function eventually(check, within = 20_000) {
+  const end = Date.now() + within
+  for (;;) {
+    try {
+      return await check()
+    } catch (error) {
+      if (Date.now() > end) throw error
+    }
+    await sleep(25)
+  }
+}
+
+/** A tab with a client in it, and the person before it. */
+export class Tab {
+  /** How many messages stood out of order at some moment, in pages that are gone. */
+  swappedBefore = 0
+
+  /** @param {Stage} stage @param {import('playwright-core').BrowserContext} context @param {Client} client @param {Person} me @param {Person} other */
+  constructor(stage, context, client, me, other) {
+    this.address = stage.address(client, me, other)
+    this.context = context
+    this.me = me
+  }
+
+  /** @param {Stage} stage @param {Client} client @param {Person} me @param {Person} other @param {import('playwright-core').BrowserContext} [context] */
+  static async open(stage, client, me, other, context) {
+    const tab = new Tab(stage, context ?? (await stage.browser.newContext()), client, me, other)
+    await tab.load()
+    return tab
+  }
+
+  async load() {
+    this.page = await this.context.newPage()
+    await this.page.goto(this.address)
+    await this.ready()
+  }
+
+  get #page() {
+    if (!this.page) throw new Error('no page is open')
+    return this.page
+  }
+
+  ready() {
+    return this.#page.waitForFunction('window.chat !== undefined', undefined, { polling: 20 })
+  }
+
+  async reload() {
+    await this.#remember()
+    await this.#page.reload()
+    await this.ready()
+  }
+
+  /** The page dies without a word, as in a crash. */
+  async kill() {
+    const devtools = await this.context.newCDPSession(this.#page)
+    const crashed = new Promise((done) => this.#page.once('crash', done))
+    devtools.send('Page.crash').catch(() => {})
+    await crashed
+    await this.#page.close()
+    this.page = undefined
+  }
+
+  /** @param {boolean} frozen */
+  async freeze(frozen) {
+    const devtools = await this.context.newCDPSession(this.#page)
+    await devtools.send('Page.setWebLifecycleState', { state: frozen ? 'frozen' : 'active' })
+    await devtools.detach()
+  }
+
+  /** Types a message; answers its bubble's id once a person would see it. @param {string} body @returns {Promise<string>} */
+  send(body) {
+    return this.#page.evaluate(`chat.send(${JSON.stringify(body)})`)
+  }
+
+  /** @returns {Promise<Bubble[]>} */
+  bubbles() {
+    return this.#page.evaluate('chat.bubbles()')
+  }
+
+  /** @returns {Promise<string>} */
+  status() {
+    return this.#page.evaluate('chat.status()')
+  }
+
+  /** @param {string} status */
+  async is(status) {
+    await this.#page.waitForFunction(`chat.status() === '${status}'`, undefined, { polling: 20, timeout: 30_000 })
+  }
+
+  /** The person presses retry at each bubble that says error. */
+  async retryErrors() {
+    await this.#page.evaluate('chat.retryErrors()')
+  }
+
+  /** How many messages stood after one of a higher number, at any moment. @returns {Promise<number>} */
+  async swapped() {
+    return this.swappedBefore + /** @type {number} */ (await this.#page.evaluate('chat.swapped.size'))
+  }
+
+  async #remember() {
+    this.swappedBefore = await this.swapped()
+  }
+
+  /** @param {string} script @returns {Promise<any>} */
+  run(script) {
+    return this.#page.evaluate(script)
+  }
+}
