@@ -3,12 +3,14 @@
 mod apt;
 mod bench;
 mod build;
+mod chaos;
 mod chromium;
 mod demo;
 mod example;
 mod node;
 mod paths;
 mod process;
+mod sim;
 mod stack;
 mod test;
 mod toolchain;
@@ -41,6 +43,10 @@ enum Task {
         #[arg(long, default_value_t = 15)]
         pairs: u32,
     },
+    /// Play the engine against a model server under faults, from seeds
+    Sim(sim::Options),
+    /// Two people type in Chromium while everything fails: chopped-chat beside the plan's client
+    Chaos(chaos::Options),
     /// Build the npm package into pkg/
     Build,
     /// Run the local stand-in for Supabase alone
@@ -57,6 +63,8 @@ fn main() -> ExitCode {
         Task::Demo(options) => demo::run(&options).map(|()| true),
         Task::Test { suites } => test::run(&suites),
         Task::Bench { benches, pairs } => bench::run(&benches, pairs).map(|()| true),
+        Task::Sim(options) => sim::run(&options),
+        Task::Chaos(options) => chaos::run(&options),
         Task::Build => build::run().map(|()| true),
         Task::Stack { port } => stack::run(port).map(|()| true),
     });

@@ -214,6 +214,15 @@ pub fn run(title: &str, command: &mut Command) -> Result<Ran> {
     Ok(ran)
 }
 
+/// Runs `command` to its end; what it prints is what the person wanted, so it goes where ours does.
+pub fn watch(command: &mut Command) -> Result<ExitStatus> {
+    let mut child = spawn(command.stdin(Stdio::null()))?;
+    let status = child.wait().context("could not wait for a child");
+    stand_still_if_ending();
+    forget(Pid::from_raw(child.id() as i32));
+    status
+}
+
 /// A child that runs beside us until it is dropped.
 pub struct Service {
     name: String,

@@ -25,6 +25,20 @@ pub struct Addresses {
     pub jwt_secret: String,
 }
 
+impl Addresses {
+    /// As tests in Node.js know them.
+    pub fn environment(&self) -> [(&'static str, &str); 6] {
+        [
+            ("SUPABASE_URL", &self.url),
+            ("SUPABASE_ANON_KEY", &self.anon_key),
+            ("SUPABASE_SERVICE_ROLE_KEY", &self.service_role_key),
+            ("ADMIN_URL", &self.admin_url),
+            ("DATABASE_URL", &self.database_url),
+            ("JWT_SECRET", &self.jwt_secret),
+        ]
+    }
+}
+
 pub struct Stack {
     pub service: Service,
     pub addresses: Addresses,

@@ -4,7 +4,7 @@ use crate::example::{Example, Mode, Project};
 use crate::process::{self, Ran};
 use crate::stack::Stack;
 use crate::toolchain::{self, WasmToolchain};
-use crate::{build, chromium, node, paths, tools};
+use crate::{build, chromium, node, paths, sim, tools};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use serde_json::json;
@@ -17,6 +17,8 @@ pub enum Suite {
     Lint,
     /// What needs no server: the engine and xtask, the package's and the backend's own tests
     Unit,
+    /// The engine under faults, from seeds, and its deliberate faults caught
+    Sim,
     /// The migrations under every role
     Sql,
     /// The stand-in for Supabase
@@ -60,6 +62,7 @@ impl Suite {
                 npm_test(count, "pkg-template")?;
                 npm_test(count, "www-example/backend")
             }
+            Suite::Sim => simulation(count),
             Suite::Sql => {
                 // Its PostgreSQL is the stand-in's.
                 node::install("www-example/supabase")?;
@@ -114,6 +117,21 @@ fn lint(count: &mut Count) -> Result<()> {
     Ok(())
 }
 
+fn simulation(count: &mut Count) -> Result<()> {
+    let mut sim = |title: &str, arguments: &[&str]| -> Result<()> {
+        let ran = process::attempt(title, sim::program(arguments.contains(&"--mutants"))?.args(arguments))?;
+        // To play fresh ones again.
+        if let Some(line) = ran.output().lines().find(|line| line.starts_with("base seed")) {
+            println!("    {line}");
+        }
+        count.check(ran);
+        Ok(())
+    };
+    sim("seeds 1 to 2000", &["--base=1", "--seeds=2000"])?;
+    sim("2000 fresh seeds", &["--seeds=2000"])?;
+    sim("mutants", &["--mutants", "--seeds=3000"])
+}
+
 fn cargo_test(count: &mut Count, packages: &[&str]) -> Result<()> {
     let mut command = Command::new("cargo");
     command.args(["test", "--no-fail-fast"]);
@@ -144,16 +162,10 @@ fn supabase_js(count: &mut Count) -> Result<()> {
 /// `node --test` that knows the stack. One file at a time: faults are the whole server's. Forced to end with its last
 /// test: supabase-js keeps timers for 10 s.
 fn node_test(stack: &Stack) -> Command {
-    let at = &stack.addresses;
     let mut command = Command::new("node");
     command
         .args(["--test", "--test-concurrency=1", "--test-force-exit", "--test-reporter=spec"])
-        .env("SUPABASE_URL", &at.url)
-        .env("SUPABASE_ANON_KEY", &at.anon_key)
-        .env("SUPABASE_SERVICE_ROLE_KEY", &at.service_role_key)
-        .env("ADMIN_URL", &at.admin_url)
-        .env("DATABASE_URL", &at.database_url)
-        .env("JWT_SECRET", &at.jwt_secret);
+        .envs(stack.addresses.environment());
     command
 }
 
