@@ -47,7 +47,7 @@ const transact = (database, mode, act) =>
 
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms))
 
-/** Settles when the storages that were closed have written what they had to. */
+/** Settles when the storages that were closed have written what they had to, or could not in time. */
 let closing = Promise.resolve()
 
 /** Deletes every draft of this origin, and tells its other pages. */
@@ -56,7 +56,7 @@ export async function forgetAll() {
   told?.postMessage(null)
   told?.close()
   try {
-    await Promise.race([closing, sleep(PATIENCE)])
+    await closing
     const database = await open(() => {})
     await transact(database, 'readwrite', (drafts) => drafts.clear())
     database.close()
@@ -115,11 +115,11 @@ export class Storage {
   close() {
     this.#tell = undefined
     this.#channel?.close()
-    closing = Promise.all([closing, this.#busy]).then(async () => {
+    const closed = Promise.race([this.#busy, sleep(PATIENCE)]).then(() => {
       this.#ended.abort()
-      const database = await this.#database
-      database?.close()
+      this.#database?.then((database) => database.close()).catch(() => {})
     })
+    closing = Promise.all([closing, closed])
   }
 
   #works(works) {
@@ -195,7 +195,7 @@ export class Storage {
     const held = (await locks()?.query())?.held ?? []
     for (const { name } of held) if (name.startsWith(prefix)) this.#watch(name.slice(prefix.length))
     const records = await transact(await this.#open(), 'readonly', (drafts) => drafts.getAll(this.#mine()))
-    for (const { owner } of records) this.#watch(owner)
+    for (const { owner } of records) this.#watch(String(owner))
     this.#works(true)
   }
 
@@ -217,7 +217,7 @@ export class Storage {
       const all = drafts.getAll(this.#mine())
       all.onsuccess = () => {
         for (const record of all.result) {
-          if (record.owner !== owner) continue
+          if (String(record.owner) !== owner) continue
           adopted.push({ ...record, owner: this.#me })
           drafts.put(adopted.at(-1))
         }

@@ -176,7 +176,10 @@ async fn a_burst_of_ten_thousand_broadcasts_is_a_handful_of_callbacks() {
 #[wasm_bindgen_test]
 async fn a_lone_message_reaches_the_page_in_the_same_event() {
     let (ana, ben) = Person::two().await;
-    let session = session::live(ana.options(&ben)).await;
+    let options = ana.options(&ben);
+    // Otherwise it is stored first.
+    js::set(&options, "persistOutbox", false);
+    let session = session::live(options).await;
     js::sleep(50).await;
     let told = Rc::new(Cell::new(false));
     let flag = told.clone();
