@@ -53,8 +53,8 @@ drop policy if exists chat_threads_select on public.chat_threads;
 create policy chat_threads_select on public.chat_threads for select to authenticated
   using (user_a_supabase_id = (select auth.uid()) or user_b_supabase_id = (select auth.uid()));
 
--- The caller's threads are looked up once for a statement, not once for a row, and whoever has none reads no row, however
--- they ask. Which threads those are is the policy above's to say.
+-- The caller's threads are looked up once for a statement, not once for a row. Which those are is the policy above's to
+-- say: under it, chat_threads has no others.
 drop policy if exists chat_messages_select on public.chat_messages;
 create policy chat_messages_select on public.chat_messages for select to authenticated
   using (thread_id = any (array(select t.thread_id from public.chat_threads t)));

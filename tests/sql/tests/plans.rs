@@ -1,0 +1,182 @@
+//! Each statement of the product, under row level security, is index scans that read no more rows than it needs, however
+//! many there are. Held against the shape of the plan and the rows and buffers that it met, not against a clock.
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use sql_tests::Database;
+use sql_tests::volume::{Pair, fill, pairs};
+use tokio_postgres::Client;
+
+struct Plan(Value);
+
+impl Plan {
+    fn nodes(&self) -> Vec<&Value> {
+        fn walk<'a>(node: &'a Value, found: &mut Vec<&'a Value>) {
+            found.push(node);
+            for child in node["Plans"].as_array().into_iter().flatten() {
+                walk(child, found);
+            }
+        }
+        let mut found = Vec::new();
+        walk(&self.0["Plan"], &mut found);
+        found
+    }
+
+    fn buffers(&self) -> i64 {
+        let top = &self.0["Plan"];
+        ["Shared Hit Blocks", "Shared Read Blocks"].iter().filter_map(|name| top[name].as_i64()).sum()
+    }
+
+    /// Rows that a table gave or that were met and thrown away.
+    fn rows_met(&self, table: &str) -> f64 {
+        let number = |node: &Value, name: &str| node[name].as_f64().unwrap_or(0.0);
+        self.nodes()
+            .into_iter()
+            .filter(|node| node["Relation Name"].as_str().is_some_and(|name| name.starts_with(table)))
+            .map(|node| {
+                let met = number(node, "Actual Rows")
+                    + number(node, "Rows Removed by Filter")
+                    + number(node, "Rows Removed by Index Recheck");
+                met * number(node, "Actual Loops")
+            })
+            .sum()
+    }
+
+    fn indexes(&self) -> Vec<&str> {
+        self.nodes().into_iter().filter_map(|node| node["Index Name"].as_str()).collect()
+    }
+
+    fn scans_whole(&self) -> bool {
+        self.nodes().iter().any(|node| node["Node Type"] == "Seq Scan")
+    }
+}
+
+/// As the user whom the claims name, taken back.
+async fn explain(client: &mut Client, subject: &str, topic: &str, before: &str, sql: &str) -> Result<Plan> {
+    let transaction = client.transaction().await?;
+    transaction.batch_execute(before).await?;
+    let claims = json!({"sub": subject, "role": "authenticated"}).to_string();
+    let enter = "select set_config('role', 'authenticated', true), set_config('request.jwt.claims', $1, true),
+                        set_config('realtime.topic', $2, true)";
+    transaction.execute(enter, &[&claims, &topic]).await?;
+    let plan: Value = transaction
+        .query_one(&format!("explain (analyze, buffers, format json) {sql}"), &[])
+        .await
+        .with_context(|| sql.to_owned())?
+        .get(0);
+    transaction.rollback().await?;
+    Ok(Plan(plan[0].clone()))
+}
+
+fn page(pair: &Pair, condition: &str) -> String {
+    format!(
+        "select * from public.chat_messages where thread_id = '{}' {condition} order by seq desc limit 50",
+        pair.thread_id
+    )
+}
+
+/// The reads of the package, and their rows.
+fn reads(pair: &Pair) -> Vec<(String, f64)> {
+    let top = pair.last_seq;
+    vec![
+        (page(pair, ""), 50.0),
+        (page(pair, &format!("and seq < {}", top / 2)), 50.0),
+        (page(pair, &format!("and seq > {}", top - 20)), 20.0),
+        (page(pair, &format!("and seq > {} and seq < {}", top - 30, top - 9)), 20.0),
+    ]
+}
+
+const SEQ_INDEX: &str = "chat_messages_thread_id_seq_key";
+
+#[tokio::test]
+async fn what_the_product_asks_costs_the_same_on_any_table() -> Result<()> {
+    let (small, big) = (Database::installed().await?, Database::installed().await?);
+    fill(&small, 6_000, 60).await?;
+    fill(&big, 120_000, 1_200).await?;
+    let mut buffers = Vec::new();
+    // The small table of threads is read whole, which is fewer pages than an index and it.
+    for (database, threads) in [(&small, 60.0), (&big, 20.0)] {
+        let pair = &pairs(database, 1).await?[0];
+        let mut client = database.superuser().await?;
+        let (me, topic) = (pair.a_id.to_string(), format!("chat:{}", pair.thread_id));
+        let mut spent = Vec::new();
+        for (sql, rows) in reads(pair) {
+            let plan = explain(&mut client, &me, &topic, "", &sql).await?;
+            assert!(plan.indexes().contains(&SEQ_INDEX), "{sql}: {:?}", plan.indexes());
+            assert_eq!(plan.rows_met("chat_messages"), rows, "{sql}");
+            assert!(plan.rows_met("chat_threads") <= threads, "{sql}: the caller's threads, and no others: {}", plan.0);
+            spent.push(plan.buffers());
+        }
+
+        // Realtime's question at a join.
+        let probe = "insert into realtime.messages (id, topic, extension)
+                     values ('00000000-0000-0000-0000-00000000000a', $topic$, 'broadcast')"
+            .replace("$topic$", &format!("'{topic}'"));
+        let join = "select id from realtime.messages where id = '00000000-0000-0000-0000-00000000000a'";
+        let plan = explain(&mut client, &me, &topic, &probe, join).await?;
+        assert!(plan.rows_met("chat_threads") <= threads, "{}", plan.0);
+        assert!(threads > 20.0 || plan.indexes().contains(&"chat_threads_pkey"), "{:?}", plan.indexes());
+        spent.push(plan.buffers());
+
+        // A send, and the statements inside it.
+        let Pair { thread_id, a, b, .. } = pair;
+        let send = format!("select * from public.insert_chat_message('{thread_id}', '{a}', '{b}', 'x')");
+        explain(&mut client, &me, &topic, "", &send).await?;
+        spent.push(explain(&mut client, &me, &topic, "", &send).await?.buffers());
+        let insert = format!(
+            "insert into public.chat_messages (thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body)
+             values ('{thread_id}', '{me}', '{a}', '{b}', 'x') returning *"
+        );
+        let plan = explain(&mut client, &me, &topic, "", &insert).await?;
+        assert!(plan.rows_met("chat_threads") <= threads, "{}", plan.0);
+        buffers.push(spent);
+    }
+    for (place, (small, big)) in buffers[0].iter().zip(&buffers[1]).enumerate() {
+        // An index more or a level of one; not twenty times as many.
+        assert!(*big <= small + 20, "statement {place}: {small} buffers became {big}");
+    }
+    Ok(())
+}
+
+/// The inner statements of the triggers, as their owner.
+#[tokio::test]
+async fn the_triggers_own_statements_are_index_scans() -> Result<()> {
+    let database = Database::installed().await?;
+    fill(&database, 60_000, 600).await?;
+    let pair = pairs(&database, 1).await?.remove(0);
+    let mut client = database.superuser().await?;
+    let thread = &pair.thread_id;
+    for sql in [
+        format!(
+            "select seq, created_at from public.chat_messages where thread_id = '{thread}' order by seq desc limit 1"
+        ),
+        format!("select last_seq from public.chat_threads where thread_id = '{thread}' for no key update"),
+        format!("update public.chat_threads set last_seq = last_seq where thread_id = '{thread}'"),
+    ] {
+        let transaction = client.transaction().await?;
+        let plan: Value =
+            transaction.query_one(&format!("explain (analyze, buffers, format json) {sql}"), &[]).await?.get(0);
+        let plan = Plan(plan[0].clone());
+        transaction.rollback().await?;
+        assert!(!plan.scans_whole(), "{sql}: {}", plan.0);
+        assert!(plan.rows_met("chat_") <= 2.0, "{sql}: {}", plan.0);
+        assert!(plan.buffers() <= 60, "{sql}: {}", plan.buffers());
+    }
+    Ok(())
+}
+
+/// Who has no thread cannot make the server read other people's messages in search of one.
+#[tokio::test]
+async fn a_stranger_who_asks_for_everything_has_nothing_read() -> Result<()> {
+    let database = Database::installed().await?;
+    fill(&database, 60_000, 600).await?;
+    let mut client = database.superuser().await?;
+    for sql in
+        ["select * from public.chat_messages", "select count(*) from public.chat_messages where body like '%chop%'"]
+    {
+        let plan = explain(&mut client, "00000000-0000-0000-0000-00000000ffff", "", "", sql).await?;
+        assert_eq!(plan.rows_met("chat_messages"), 0.0, "{sql}: {}", plan.0);
+        assert!(plan.buffers() <= 20, "{sql}: {} buffers", plan.buffers());
+    }
+    Ok(())
+}
