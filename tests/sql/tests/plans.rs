@@ -128,7 +128,7 @@ async fn what_the_product_asks_costs_the_same_on_any_table() -> Result<()> {
              values ('{thread_id}', '{me}', '{a}', '{b}', 'x') returning *"
         );
         let plan = explain(&mut client, &me, &topic, "", &insert).await?;
-        assert!(plan.rows_met("chat_threads") <= threads, "{}", plan.0);
+        assert!(plan.rows_met("chat_threads") <= 2.0 * threads, "{}", plan.0);
         buffers.push(spent);
     }
     for (place, (small, big)) in buffers[0].iter().zip(&buffers[1]).enumerate() {
