@@ -70,14 +70,15 @@ export function markdown(tables) {
       const cell = (peer) => (summaries[peer] ? `${number(summaries[peer].median)} ${unit}`.trim() : '')
       const beside = ratios['supabase-js']
       const goal = goals.map(({ against, most, held }) => `${against ? `× ${most}${against === 'floor' ? ' of the floor' : ''}` : `${most} ${unit}`.trim()}: ${held ? 'held' : '**missed**'}`)
-      const cells = [what, cell('chopped-chat'), cell('supabase-js'), cell('realtime-postgrest'), cell('floor')]
+      const early = summaries['chopped-chat, early'] ? `; wasm asked for early ${cell('chopped-chat, early')}` : ''
+      const cells = [what, cell('chopped-chat') + early, cell('supabase-js'), cell('realtime-postgrest'), cell('floor')]
       lines.push(`| ${[...cells, beside ? `${number(beside.median)} (${number(beside.p25)}–${number(beside.p75)})` : '', goal.join(', ')].join(' | ')} |`)
     }
   }
   return lines.join('\n')
 }
 
-const COLOURS = { 'chopped-chat': '#c2410c', 'supabase-js': '#15803d', 'realtime-postgrest': '#1d4ed8', floor: '#737373' }
+const COLOURS = { 'chopped-chat': '#c2410c', 'supabase-js': '#15803d', 'realtime-postgrest': '#1d4ed8', floor: '#737373', 'chopped-chat, early': '#f59e0b' }
 
 /** A dot at each median, a line from quartile to quartile, each row on a scale of its own from 0. */
 function plot({ name, date, machine, rows }) {

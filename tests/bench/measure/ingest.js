@@ -3,6 +3,8 @@ import { PEERS } from '../stage.js'
 
 const LENGTHS = [50, 10_000]
 const COUNTS = [1, 100, 10_000]
+/** Rounds of a flood: a peer needs minutes for it, and the ratio is no close call. */
+const FLOODS = 3
 
 export async function measure(stage, pairs, table) {
   const ana = await stage.person('Ana')
@@ -13,6 +15,7 @@ export async function measure(stage, pairs, table) {
       const page = await stage.page(ana)
       await page.evaluate(() => import('/page/faked.js'))
       for (const [at, { length, count }] of cases.entries()) {
+        if (count === 10_000 && (pair < 0 || pair >= FLOODS)) continue
         const took = await page.evaluate(
           ([name, long, many]) => (name === 'floor' ? globalThis.faked.parseAlone(many) : globalThis.faked.ingest(name, long, many)),
           [peer, length, count],
@@ -26,7 +29,7 @@ export async function measure(stage, pairs, table) {
   for (const [at, { length, count }] of cases.entries()) {
     const beside = { against: 'supabase-js', most: length === 50 ? 1 : 0.2 }
     table.row({
-      name: `${count.toLocaleString('en')} into ${length.toLocaleString('en')}`,
+      name: `${count.toLocaleString('en')} into ${length.toLocaleString('en')}${count === 10_000 ? `, ${FLOODS} rounds` : ''}`,
       unit: 'ms',
       samples: samples[at],
       goals: [beside, { against: 'floor', most: 2 }],

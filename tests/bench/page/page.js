@@ -4,19 +4,20 @@ const now = () => performance.now()
 let peer
 let chat
 
-/** Loads a peer, as a click that nobody saw coming would. */
-export async function load(name) {
+/** Loads a peer, as a click that nobody saw coming would; `early` asks for its WebAssembly beside its code. */
+export async function load(name, early) {
+  const wasm = early && !peer ? fetch(`/${name}/core_bg.wasm`) : undefined
   peer ??= await import(`/${name}/peer.js`)
-  await peer.prepare()
+  await peer.prepare(wasm && (await wasm))
   return peer
 }
 
 /** Opens a chat; how long until its first page was there, and until it would hear a new message. */
-export function open(name, config) {
+export function open(name, config, early) {
   const clicked = now()
   return new Promise((resolve, reject) => {
     let firstPage
-    load(name)
+    load(name, early)
       .then(() => {
         chat = peer.openChat(config, ({ messages, live }) => {
           if (messages.length > 0) firstPage ??= now() - clicked

@@ -1,7 +1,7 @@
 import init, { ChatSession } from 'chopped-chat'
 
-/** Loads the WebAssembly. */
-export const prepare = () => init()
+/** @param {Response} [wasm] where the page asked for it already */
+export const prepare = (wasm) => init(wasm)
 
 export function openChat(config, changed) {
   const session = new ChatSession({
