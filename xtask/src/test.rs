@@ -253,7 +253,12 @@ impl Count {
 
     /// A test runner that says how many tests passed and failed. One that ran none has failed.
     fn tests(&mut self, ran: Ran) {
-        let mut count = Count::read(&ran.output());
+        let output = ran.output();
+        // What the attack matrix tried.
+        for line in output.lines().filter(|line| line.contains("cells tried")) {
+            println!("  {line}");
+        }
+        let mut count = Count::read(&output);
         if count.failed == 0 && !ran.success {
             count.failed = 1;
         } else if count == Count::default() {
