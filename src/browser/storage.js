@@ -80,6 +80,8 @@ export class Storage {
   #database
   /** Settles when the page has its lock: nothing is written before, or it would be up for taking. */
   #locked
+  /** Settles when the last transaction has. */
+  #flight = Promise.resolve()
   /** Settles when nothing is being written. */
   #busy = Promise.resolve()
   #watched = new Set()
@@ -161,17 +163,9 @@ export class Storage {
     try {
       await this.#locked
       const database = await this.#open()
-      // An earlier call may have taken it along.
-      if (this.#unwritten.size > 0) {
-        const batch = new Map(this.#unwritten)
-        await transact(database, 'readwrite', (drafts) => {
-          for (const [id, record] of batch) {
-            if (record) drafts.put(record)
-            else drafts.delete([this.#project, this.#person, id])
-          }
-        })
-        for (const [id, record] of batch) if (this.#unwritten.get(id) === record) this.#unwritten.delete(id)
-      }
+      // One transaction takes along all that was put before it began, however many calls that were.
+      if (this.#unwritten.size > 0) this.#flight = this.#flush(database)
+      await this.#flight
       this.#works(true)
     } catch {
       // No storage, or none left: it stays unwritten, and is tried again with the next write.
@@ -179,6 +173,23 @@ export class Storage {
     }
     clearTimeout(late)
     this.#tell?.written(ticket)
+  }
+
+  /** Writes what is not written; where that fails it is unwritten again, unless something newer is. */
+  async #flush(database) {
+    const batch = this.#unwritten
+    this.#unwritten = new Map()
+    try {
+      await transact(database, 'readwrite', (drafts) => {
+        for (const [id, record] of batch) {
+          if (record) drafts.put(record)
+          else drafts.delete([this.#project, this.#person, id])
+        }
+      })
+    } catch (error) {
+      for (const [id, record] of batch) if (!this.#unwritten.has(id)) this.#unwritten.set(id, record)
+      throw error
+    }
   }
 
   /** Finds the other pages of this person, living and dead. */
