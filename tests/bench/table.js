@@ -12,13 +12,13 @@ export class Table {
   }
 
   /**
-   * @param {{ name: string, unit: string, samples: Record<string, number[]>, goals?: { against?: string, most: number }[], readme?: boolean }} row
-   *   the first of `samples` is ours; a goal bounds its ratio to another, or itself
+   * @param {{ name: string, unit: string, samples: Record<string, number[]>, goals?: { against?: string, most: number }[], compare?: boolean, readme?: boolean }} row
+   *   the first of `samples` is ours; a goal bounds its ratio to another, or itself; without `compare` there are no ratios
    */
-  row({ name, unit, samples, goals = [], readme = true }) {
+  row({ name, unit, samples, goals = [], compare = true, readme = true }) {
     const [ours, ...others] = Object.keys(samples)
     const ratios = Object.fromEntries(
-      others.filter((other) => samples[other].length === samples[ours].length).map((other) => [other, ratio(samples[ours], samples[other])]),
+      (compare ? others : []).map((other) => [other, ratio(samples[ours], samples[other])]),
     )
     const summaries = Object.fromEntries(Object.entries(samples).map(([peer, values]) => [peer, summary(values)]))
     const judged = goals.map(({ against, most }) => {
@@ -55,7 +55,7 @@ const said = ({ against, most, held }, unit = '') => `goal ${against ? `× ${mos
 
 export function number(value) {
   const size = Math.abs(value)
-  return size >= 1000 ? Math.round(value).toLocaleString('en') : size >= 100 ? value.toFixed(0) : size >= 10 ? value.toFixed(1) : size >= 1 ? value.toFixed(2) : value.toFixed(3)
+  return size >= 1000 ? Math.round(value).toLocaleString('en') : size >= 100 ? value.toFixed(0) : size >= 10 ? value.toFixed(1) : size >= 0.1 ? value.toFixed(2) : size >= 0.0005 ? value.toFixed(3) : '0'
 }
 
 /** The rows of `tables` for the README. */

@@ -3,6 +3,7 @@
 import { PEERS } from '../stage.js'
 
 const FEW = 50
+const CHATS = 10
 const MANY = 10_000
 const HOURS = 24
 /** Counted, not timed: more rounds would say the same. */
@@ -20,11 +21,12 @@ export async function measure(stage, pairs, table) {
     })
     await page.evaluate(() => import('/page/faked.js'))
     const devtools = await page.context().newCDPSession(page)
-    /** JavaScript, DOM and WebAssembly, in KiB. */
+    /** JavaScript and DOM, and WebAssembly, in KiB. */
     const held = async () => {
       for (let n = 0; n < 3; n++) await devtools.send('HeapProfiler.collectGarbage')
       const { usedSize, embedderHeapUsedSize } = await devtools.send('Runtime.getHeapUsage')
-      return (usedSize + embedderHeapUsedSize + (await page.evaluate(() => globalThis.wasmBytes()))) / 1024
+      const wasm = await page.evaluate(() => globalThis.wasmBytes())
+      return { all: (usedSize + embedderHeapUsedSize + wasm) / 1024, wasm: wasm / 1024 }
     }
     const open = (length) =>
       page.evaluate(
@@ -39,20 +41,26 @@ export async function measure(stage, pairs, table) {
 
   async function lifetime(peer) {
     const { page, held, open } = await faked(peer)
-    const nothing = await held()
+    const { all: nothing } = await held()
     await open(FEW)
-    const first = (await held()) - nothing
-    await open(FEW)
-    const second = (await held()) - nothing
+    const first = await held()
+    for (let n = 0; n < CHATS; n++) await open(FEW)
+    const more = await held()
     await open(MANY)
-    const many = (await held()) - nothing
+    const many = await held()
     await page.evaluate(async () => {
       for (const chat of globalThis.chats.splice(0)) await chat.close()
     })
     await page.clock.runFor(FORGOTTEN_MS)
-    const closed = (await held()) - nothing
+    const closed = await held()
     await page.context().close()
-    return { first, another: second - first, thousand: (many - second) / (MANY / 1000), closed }
+    return {
+      first: first.all - nothing,
+      another: (more.all - first.all) / CHATS,
+      thousand: (many.all - more.all) / (MANY / 1000),
+      closed: closed.all - nothing,
+      wasm: closed.wasm,
+    }
   }
 
   async function day(peer) {
@@ -76,7 +84,7 @@ export async function measure(stage, pairs, table) {
 
   const rows = (of, unit, names) => {
     for (const [name, take] of names) {
-      table.row({ name, unit, samples: Object.fromEntries(PEERS.map((peer) => [peer, of[peer].map(take)])) })
+      table.row({ name, unit, compare: !name.startsWith('of that'), samples: Object.fromEntries(PEERS.map((peer) => [peer, of[peer].map(take)])) })
     }
   }
   rows(lives, 'KiB', [
@@ -84,6 +92,7 @@ export async function measure(stage, pairs, table) {
     ['one more chat of 50', ({ another }) => another],
     ['1,000 messages more', ({ thousand }) => thousand],
     ['two minutes after all are closed', ({ closed }) => closed],
+    ['of that WebAssembly, which never shrinks', ({ wasm }) => wasm],
   ])
   rows(days, '', [
     ['idle, HTTP requests per hour', ({ requests }) => requests],

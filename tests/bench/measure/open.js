@@ -76,7 +76,7 @@ export async function measure(stage, pairs, table) {
     const trips = Object.fromEntries(
       peers(name).map((peer) => [peer, runs[far][peer].map((run, pair) => (take(run) - take(runs[0][peer][pair])) / ROUND_TRIPS[far])]),
     )
-    table.row({ name: `${name}, round trips waited for`, unit: '', samples: trips, goals: name.startsWith('warm, first') ? [{ most: 1.25 }] : [] })
+    table.row({ name: `${name}, round trips waited for`, unit: '', samples: trips, compare: false, goals: name.startsWith('warm, first') ? [{ most: 1.25 }] : [] })
   }
   for (const [name, take] of [
     ['cold', ({ cold }) => cold.requests],
