@@ -1,3 +1,4 @@
+import { signOut as forgetChats } from 'chopped-chat'
 import { useCallback, useEffect, useState } from 'react'
 import { BackendError, type Person, people as fetchPeople, signOut } from './backend.ts'
 import { ChoppingBoardPage } from './ChoppingBoardPage.tsx'
@@ -49,7 +50,7 @@ export function App({ arrival }: Props) {
 
   const leave = useCallback(() => {
     setMyMongoId(null)
-    signOut().catch((error: unknown) => setProblem(sentence(error)))
+    Promise.all([forgetChats(), signOut()]).catch((error: unknown) => setProblem(sentence(error)))
   }, [])
 
   if (MISSING_SETTINGS.length > 0) {
