@@ -105,7 +105,8 @@ fn main() -> ExitCode {
     if failed.into_inner() {
         return ExitCode::FAILURE;
     }
-    if missing && arguments.seeds >= 1_000 {
+    // Some of it is rare: only seeds that are always the same, or very many, must reach all of it.
+    if missing && (arguments.base.is_some() && arguments.seeds >= 1_000 || arguments.seeds >= 50_000) {
         println!("something was never reached");
         return ExitCode::FAILURE;
     }
