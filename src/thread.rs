@@ -41,6 +41,10 @@ pub(crate) struct Thread<V> {
     opening: bool,
     /// What is new is to be read.
     catch_up: Option<Cause>,
+    /// Not before then.
+    catch_up_at: u64,
+    /// When the newest page was read last.
+    read_at: Option<u64>,
     reading: Option<RequestId>,
     older_asked: bool,
     reading_older: Option<RequestId>,
@@ -102,6 +106,10 @@ const ECHO_WITHIN: u64 = 5_000;
 const REJOIN_EVERY: u64 = 60_000;
 /// Messages a page until a session says otherwise.
 const DEFAULT_PAGE_SIZE: u32 = 50;
+/// How long a read of the newest page makes the one after a join less urgent.
+const FRESH: u64 = 5_000;
+/// How long the word that broadcasts flow is waited for: a server that tells looks every 500 ms.
+const READY_WITHIN: u64 = 800;
 /// How often a quiet thread is polled: from, to, and while no broadcast can come.
 const POLL_FIRST: u64 = 20_000;
 const POLL_LAST: u64 = 45_000;
@@ -129,6 +137,8 @@ impl<V: Json> Thread<V> {
             early_and_empty: false,
             opening: false,
             catch_up: None,
+            catch_up_at: 0,
+            read_at: None,
             reading: None,
             older_asked: false,
             reading_older: None,
@@ -185,7 +195,7 @@ impl<V: Json> Thread<V> {
 
     /// Drafts that an earlier page left in storage.
     pub(crate) fn restore(&mut self, core: &mut Core<V>, mut drafts: Vec<Draft>) {
-        drafts.sort_by_key(|draft| draft.order);
+        drafts.sort_unstable_by_key(|draft| draft.order);
         for draft in drafts {
             if self.timeline.holds(draft.id) {
                 core.emit(Output::Unstore(self.id.clone(), draft.id));
@@ -269,6 +279,9 @@ impl<V: Json> Thread<V> {
                     core.token.accepted(generation, Verifier::Realtime);
                     if !mutated(Mutation::NoCatchUpAfterJoin) {
                         self.catch_up = Some(Cause::News);
+                        // Little can be new since, and the word that broadcasts flow asks for a read, too: one for both.
+                        let fresh = self.read_at.is_some_and(|at| now < at + FRESH);
+                        self.catch_up_at = if fresh { now + READY_WITHIN } else { now };
                     }
                     self.suspect = None;
                     self.poll_every = POLL_FIRST;
@@ -282,6 +295,7 @@ impl<V: Json> Thread<V> {
             Event::System { ok: true, message } => {
                 if message.starts_with("Replication connection established") {
                     self.catch_up = Some(Cause::News);
+                    self.catch_up_at = now;
                 }
             }
             // The channel's end follows in a frame of its own.
@@ -355,7 +369,9 @@ impl<V: Json> Thread<V> {
             200..=299 => {
                 self.ensure = Ensure::Known { fresh: true };
                 self.ensure_backoff.reset();
-                core.known.insert(self.id.clone());
+                if !core.known.contains(&self.id) {
+                    core.known.push(self.id.clone());
+                }
                 return;
             }
             401 => return core.token.stop(ChatError::with(Code::AuthRequired, detail)),
@@ -428,6 +444,7 @@ impl<V: Json> Thread<V> {
             }
             Read::Newest { cause, .. } => {
                 self.loaded = true;
+                self.read_at = Some(now);
                 self.poll_every = (self.poll_every * 3 / 2).min(POLL_LAST);
                 if top > newest {
                     self.poll_every = POLL_FIRST;
@@ -563,7 +580,7 @@ impl<V: Json> Thread<V> {
             return;
         }
         if self.reading.is_none() {
-            match self.catch_up {
+            match self.catch_up.filter(|_| core.due(self.catch_up_at)) {
                 // Hidden by RLS, perhaps: to be asked again once the thread is known to exist.
                 Some(_) if self.early_and_empty && !self.is_known() => {}
                 Some(cause) => {
