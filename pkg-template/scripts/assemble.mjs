@@ -5,6 +5,7 @@ import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { deflateRawSync } from 'node:zlib'
+import { shorten } from './shorten.mjs'
 
 const { values: flags } = parseArgs({ options: { wasm: { type: 'string' }, out: { type: 'string' } } })
 if (!flags.wasm || !flags.out) {
@@ -20,15 +21,16 @@ await rm(out, { recursive: true, force: true })
 await mkdir(out, { recursive: true })
 
 // wasm-bindgen puts values.js into a folder with a hash in its name.
-const glue = await readFile(join(wasm, 'core.js'), 'utf8')
+const { wasm: bytes, glue } = shorten(await readFile(join(wasm, 'core_bg.wasm')), await readFile(join(wasm, 'core.js'), 'utf8'))
 const values = /['"](\.\/snippets\/[^'"]+\/values\.js)['"]/.exec(glue)?.[1]
 if (!values) throw new Error(`${wasm}/core.js imports no values.js`)
 
 /** @type {import('esbuild').Plugin} */
 const generated = {
   name: 'generated',
-  setup({ onResolve }) {
-    onResolve({ filter: /^\.\/core\.js$/ }, () => ({ path: join(wasm, 'core.js') }))
+  setup({ onLoad, onResolve }) {
+    onResolve({ filter: /^\.\/core\.js$/ }, ({ path }) => ({ path, namespace: 'glue' }))
+    onLoad({ filter: /./, namespace: 'glue' }, () => ({ contents: glue, resolveDir: wasm }))
     onResolve({ filter: /^\.\/values\.js$/ }, () => ({ path: join(wasm, values) }))
   },
 }
@@ -57,7 +59,6 @@ await build({
   ],
 })
 
-const bytes = await readFile(join(wasm, 'core_bg.wasm'))
 await writeFile(join(out, 'core_bg.wasm'), bytes)
 await writeFile(join(out, 'inline.js'), `export default"${deflateRawSync(bytes, { level: 9 }).toString('base64')}"\n`)
 for (const name of ['index.d.ts', 'react.d.ts']) await copyFile(join(source, name), join(out, name))

@@ -1,0 +1,155 @@
+// Short names between the WebAssembly and its glue. wasm-bindgen's hold hashes and mangled types, twice, and neither minifier
+// may touch them: a KiB and a half of what a page loads.
+
+const IMPORTS = 2
+const EXPORTS = 7
+/** The names that wasm-bindgen made; `memory` and the modules' own functions keep theirs. */
+const GENERATED = /^(__wbg_|__wbindgen_|__externref_|wasm_bindgen_|chatsession_)/
+
+/**
+ * @param {Uint8Array} wasm what wasm-bindgen made
+ * @param {string} glue the JavaScript that it made beside it
+ * @returns {{ wasm: Uint8Array, glue: string }}
+ */
+export function shorten(wasm, glue) {
+  /** @type {Map<string, string>} */
+  const names = new Map()
+  /** @type {Map<string, string>} */
+  const modules = new Map()
+  /** @type {(map: Map<string, string>, name: string) => string} */
+  const short = (map, name) => {
+    const known = map.get(name) ?? `_${map.size.toString(36)}`
+    map.set(name, known)
+    return known
+  }
+  const rename = (/** @type {string} */ name) => (GENERATED.test(name) ? short(names, name) : name)
+
+  const input = new Reader(wasm)
+  const output = new Writer()
+  output.bytes(input.bytes(8))
+  while (!input.done) {
+    const id = input.byte()
+    const section = new Reader(input.bytes(input.number()))
+    const made = new Writer()
+    if (id === IMPORTS || id === EXPORTS) {
+      const count = section.number()
+      made.number(count)
+      for (let i = 0; i < count; i++) {
+        if (id === IMPORTS) made.text(short(modules, section.text()))
+        made.text(rename(section.text()))
+        const start = section.at
+        section.skipDescription(id === IMPORTS)
+        made.bytes(section.buffer.subarray(start, section.at))
+      }
+    } else {
+      made.bytes(section.buffer)
+    }
+    output.byte(id)
+    output.number(made.length)
+    output.bytes(made.take())
+  }
+
+  const shortGlue = glue
+    .replace(/^( +)"(\.\/[^"]+)": (import\d+),$/gm, (line, indent, module, object) => {
+      const name = modules.get(module)
+      return name ? `${indent}"${name}": ${object},` : line
+    })
+    .replace(/\b\w+\b/g, (word) => names.get(word) ?? word)
+  return { wasm: output.take(), glue: shortGlue }
+}
+
+const utf8 = { encode: new TextEncoder(), decode: new TextDecoder('utf-8', { fatal: true }) }
+
+class Reader {
+  at = 0
+
+  /** @param {Uint8Array} buffer */
+  constructor(buffer) {
+    this.buffer = buffer
+  }
+
+  get done() {
+    return this.at >= this.buffer.length
+  }
+
+  byte() {
+    const byte = this.buffer[this.at++]
+    if (byte === undefined) throw new Error('the wasm ends too early')
+    return byte
+  }
+
+  /** @param {number} count */
+  bytes(count) {
+    this.at += count
+    if (this.at > this.buffer.length) throw new Error('the wasm ends too early')
+    return this.buffer.subarray(this.at - count, this.at)
+  }
+
+  /** LEB128 */
+  number() {
+    let number = 0
+    for (let shift = 0; ; shift += 7) {
+      const byte = this.byte()
+      number += (byte & 127) * 2 ** shift
+      if (byte < 128) return number
+    }
+  }
+
+  text() {
+    return utf8.decode.decode(this.bytes(this.number()))
+  }
+
+  /** @param {boolean} isImport */
+  skipDescription(isImport) {
+    const kind = this.byte()
+    if (!isImport || kind === 0) {
+      this.number()
+    } else if (kind === 3) {
+      this.bytes(2)
+    } else if (kind === 1 || kind === 2) {
+      // A table's element type comes before its limits.
+      if (kind === 1) this.byte()
+      const limits = this.byte()
+      this.number()
+      if (limits & 1) this.number()
+    } else {
+      throw new Error(`an import of the unknown kind ${kind}`)
+    }
+  }
+}
+
+class Writer {
+  /** @type {number[]} */
+  #bytes = []
+
+  get length() {
+    return this.#bytes.length
+  }
+
+  /** @param {number} byte */
+  byte(byte) {
+    this.#bytes.push(byte)
+  }
+
+  /** @param {Uint8Array} bytes */
+  bytes(bytes) {
+    for (const byte of bytes) this.#bytes.push(byte)
+  }
+
+  /** @param {number} number */
+  number(number) {
+    for (; number > 127; number = Math.floor(number / 128)) this.byte((number & 127) | 128)
+    this.byte(number)
+  }
+
+  /** @param {string} text */
+  text(text) {
+    const bytes = utf8.encode.encode(text)
+    this.number(bytes.length)
+    this.bytes(bytes)
+  }
+
+  take() {
+    return Uint8Array.from(this.#bytes)
+  }
+}

@@ -1,0 +1,14 @@
+// As a page would use the package, without React. `window.chat` is what the test gives it.
+import init, { ChatSession } from 'chopped-chat'
+
+await init()
+const { token, ...options } = window.chat
+const session = new ChatSession({
+  ...options,
+  getToken: () => ({ access_token: token, expires_in: 3600 }),
+  ensureThread: () => {},
+})
+session.subscribe(() => {
+  document.title = session.getSnapshot().status
+})
+await session.open()

@@ -1,0 +1,73 @@
+// The packed package, the people and the browser of these tests.
+import { randomBytes } from 'node:crypto'
+import { cp, mkdir, rm, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { chromium } from 'playwright-core'
+import { run } from './hosts.js'
+
+/** @param {string} name */
+export function setting(name) {
+  const value = process.env[name]
+  if (!value) throw new Error(`${name} is not set: run these tests by \`cargo xtask test package\``)
+  return value
+}
+
+const APPS = join(import.meta.dirname, 'apps')
+const PACKAGE = resolve(import.meta.dirname, '../../pkg')
+
+export const launch = () =>
+  chromium.launch({
+    executablePath: setting('CHROMIUM'),
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  })
+
+/** `npm pack` and `npm install`, once. Answers a maker of fresh apps. */
+export async function packed() {
+  await rm(APPS, { recursive: true, force: true })
+  const first = join(APPS, 'installed')
+  await mkdir(first, { recursive: true })
+  await writeFile(join(first, 'package.json'), '{"private":true,"type":"module"}\n')
+  await run('npm', ['pack', PACKAGE, '--pack-destination', APPS, '--silent'], { cwd: APPS })
+  // The package has no dependencies: nothing is fetched. Peers are the app's own.
+  await run('npm', ['install', '--offline', '--no-audit', '--no-fund', '--legacy-peer-deps', '../chopped-chat-0.1.0.tgz'], { cwd: first })
+  return async (/** @type {string} */ name) => {
+    const dir = join(APPS, name.replace(/\W+/g, '-').toLowerCase())
+    await cp(first, dir, { recursive: true })
+    return dir
+  }
+}
+
+/** @param {string} path @param {unknown} body @param {string} [key] */
+async function post(path, body, key = setting('SUPABASE_SERVICE_ROLE_KEY')) {
+  const response = await fetch(setting('SUPABASE_URL') + path, {
+    method: 'POST',
+    headers: { apikey: key, authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  })
+  const text = await response.text()
+  if (!response.ok) throw new Error(`POST ${path}: ${response.status} ${text}`)
+  return text ? JSON.parse(text) : undefined
+}
+
+async function person() {
+  const mongoId = randomBytes(12).toString('hex')
+  const email = `${mongoId}@example.com`
+  const { id } = await post('/auth/v1/admin/users', { email, password: 'chopped-test', email_confirm: true, app_metadata: { mongoUserId: mongoId } })
+  await post('/rest/v1/rpc/link_chat_identity', { _mongo_id: mongoId, _supabase_id: id })
+  const { access_token } = await post('/auth/v1/token?grant_type=password', { email, password: 'chopped-test' }, setting('SUPABASE_ANON_KEY'))
+  return { mongoId, token: access_token }
+}
+
+/** Two people with a thread: the options of the first one's page, and how the other one writes. */
+export async function thread() {
+  const [me, other] = await Promise.all([person(), person()])
+  const { thread_id } = await post('/rest/v1/rpc/ensure_chat_thread', { _mongo_id_1: me.mongoId, _mongo_id_2: other.mongoId })
+  const options = {
+    supabaseUrl: setting('SUPABASE_URL'),
+    supabaseAnonKey: setting('SUPABASE_ANON_KEY'),
+    myMongoId: me.mongoId,
+    otherMongoId: other.mongoId,
+    token: me.token,
+  }
+  return { options, threadId: thread_id, other }
+}
