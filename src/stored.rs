@@ -104,7 +104,7 @@ mod tests {
         leaf.prop_recursive(2, 8, 4, |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-                prop::collection::hash_map(".{0,4}", inner, 0..4).prop_map(|map| Value::from_iter(map)),
+                prop::collection::hash_map(".{0,4}", inner, 0..4).prop_map(Value::from_iter),
             ]
         })
     }
