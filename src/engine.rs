@@ -20,7 +20,7 @@ use crate::thread::{Read, Thread};
 use crate::thread_id::ThreadId;
 use crate::timeline::Diff;
 use crate::token::Token;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 /// The time, as two clocks in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -273,7 +273,7 @@ pub(crate) struct Core<V> {
     /// Whether some thread's join waits for its answer.
     pub(crate) joining: bool,
     /// The threads that are known to exist.
-    pub(crate) known: BTreeSet<ThreadId>,
+    pub(crate) known: Vec<ThreadId>,
     outputs: VecDeque<Output<V>>,
     pending: Vec<Pending>,
     last_request: u32,
@@ -350,7 +350,7 @@ impl<V: Json> Engine<V> {
                 online: true,
                 visible: true,
                 joining: false,
-                known: BTreeSet::new(),
+                known: Vec::new(),
                 outputs: VecDeque::new(),
                 pending: Vec::new(),
                 last_request: 0,

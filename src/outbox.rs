@@ -5,7 +5,6 @@ use crate::engine::RequestId;
 use crate::error::ChatError;
 use crate::message::{Content, Delivery, Message, MessageId, Sender};
 use crate::mutation::{Mutation, mutated};
-use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// A message that is not confirmed.
@@ -41,7 +40,7 @@ impl Draft {
 /// The unconfirmed messages of a thread, in the order in which they are shown and sent.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    drafts: VecDeque<Draft>,
+    drafts: Vec<Draft>,
     last_order: u64,
     /// The send whose answer is awaited: there is one at most, or the order could not be kept.
     pub in_flight: Option<(RequestId, MessageId)>,
@@ -85,13 +84,16 @@ impl Outbox {
     pub fn push(&mut self, draft: Draft) -> &Draft {
         self.last_order = self.last_order.max(draft.order.saturating_sub(1)) + 1;
         let index = self.drafts.len();
-        self.drafts.push_back(Draft { order: self.last_order, ..draft });
+        self.drafts.push(Draft { order: self.last_order, ..draft });
         &self.drafts[index]
     }
 
     /// Takes one out. If its answer is awaited, that request is answered too: whoever takes it out aborts it.
     pub fn remove(&mut self, index: usize) -> Option<(Draft, Option<RequestId>)> {
-        let draft = self.drafts.remove(index)?;
+        if index >= self.drafts.len() {
+            return None;
+        }
+        let draft = self.drafts.remove(index);
         let request = match self.in_flight {
             Some((request, id)) if id == draft.id => {
                 self.in_flight = None;

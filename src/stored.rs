@@ -4,7 +4,7 @@ use crate::error::{ChatError, Code};
 use crate::json::Json;
 use crate::message::{MessageId, check_body};
 use crate::outbox::Draft;
-use crate::thread_id::ThreadId;
+use crate::thread_id::{ThreadId, split};
 
 /// The last moment that a JavaScript `Date` can hold, in ms since 1970 (ECMAScript, "Time Values and Time Range").
 const LAST_DATE: u64 = 8_640_000_000_000_000;
@@ -15,7 +15,7 @@ const LAST_ORDER: u64 = 1 << 52;
 /// `code` and `detail`. `None` if it is not one that could be sent.
 pub fn read<V: Json>(record: &V, my_id: &str) -> Option<(ThreadId, Draft)> {
     let stored = record.text("thread")?;
-    let (low, high) = stored.split_once("__")?;
+    let (low, high) = split(&stored)?;
     let thread = ThreadId::new(low, high).ok().filter(|thread| thread.as_str() == stored)?;
     thread.other(my_id)?;
     let body = record.text("body").filter(|body| check_body(body).is_ok())?;

@@ -33,7 +33,7 @@ impl ThreadId {
 
     /// The other person's Mongo id, where `my_id` is one of the two.
     pub fn other(&self, my_id: &str) -> Option<&str> {
-        match self.0.split_once("__")? {
+        match split(&self.0)? {
             (low, high) if low == my_id => Some(high),
             (low, high) if high == my_id => Some(low),
             _ => None,
@@ -46,13 +46,21 @@ impl ThreadId {
     }
 }
 
+/// The two halves of a thread id.
+pub fn split(thread_id: &str) -> Option<(&str, &str)> {
+    let at = thread_id.as_bytes().windows(2).position(|pair| pair == b"__")?;
+    Some((thread_id.get(..at)?, thread_id.get(at + 2..)?))
+}
+
 /// Whether `id` can stand in a thread id: split in one way only, and short enough for a topic.
+// By bytes: searches for text are kilobytes in WebAssembly. U+0080 to U+009F are 0xC2 and a byte below 0xA0 in UTF-8.
 pub fn is_mongo_id(id: &str) -> bool {
-    (1..=MAX_MONGO_ID_BYTES).contains(&id.len())
-        && !id.contains("__")
-        && !id.starts_with('_')
-        && !id.ends_with('_')
-        && !id.chars().any(char::is_control)
+    let bytes = id.as_bytes();
+    (1..=MAX_MONGO_ID_BYTES).contains(&bytes.len())
+        && bytes.first() != Some(&b'_')
+        && bytes.last() != Some(&b'_')
+        && !bytes.iter().any(|byte| byte.is_ascii_control())
+        && !bytes.windows(2).any(|pair| pair == b"__" || (pair[0] == 0xc2 && pair[1] < 0xa0))
 }
 
 #[cfg(all(test, not(target_arch = "wasm32")))]
@@ -69,6 +77,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn no_control_character_passes(a in "[a-c_]{0,3}", c in any::<char>(), b in "[a-c_]{0,3}") {
+            let id = format!("{a}{c}{b}");
+            let good = !id.chars().any(char::is_control) && !id.contains("__") && !id.starts_with('_') && !id.ends_with('_');
+            prop_assert_eq!(is_mongo_id(&id), good);
+        }
+
         #[test]
         fn both_people_get_the_same_id_and_it_splits_in_one_way(a in "\\PC{1,20}", b in "\\PC{1,20}") {
             prop_assume!(is_mongo_id(&a) && is_mongo_id(&b) && a != b);
