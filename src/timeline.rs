@@ -136,7 +136,7 @@ impl<V: Json> Timeline<V> {
     /// Takes in the answer to `page`. Answers the changes.
     pub fn read(&mut self, page: Page, mut rows: Vec<Row<V>>) -> Vec<Diff<V>> {
         rows.retain(|row| row.seq > page.after && page.before.is_none_or(|before| row.seq < before));
-        rows.sort_by_key(|row| row.seq);
+        rows.sort_unstable_by_key(|row| row.seq);
         // A full page covers down to its lowest row, a short one all that was asked for.
         let full = rows.len() as u64 >= u64::from(page.limit);
         let low = match rows.first() {
@@ -212,7 +212,8 @@ impl<V: Json> Timeline<V> {
         for range in &self.covered[from..to] {
             merged = *merged.start().min(range.start())..=*merged.end().max(range.end());
         }
-        self.covered.splice(from..to, [merged]);
+        self.covered.drain(from..to);
+        self.covered.insert(from, merged);
     }
 
     /// Puts rows, ascending, where they belong. A number that is here stays as it is.
@@ -236,7 +237,10 @@ impl<V: Json> Timeline<V> {
                 }
             }
             diffs.push(Diff::Insert { at, messages: run.iter().map(Row::message).collect() });
-            self.rows.splice(at..at, run);
+            // One by one: a page at most, and `splice` is half a KiB of WebAssembly.
+            for (i, row) in run.into_iter().enumerate() {
+                self.rows.insert(at + i, row);
+            }
         }
         diffs
     }
