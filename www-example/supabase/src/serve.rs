@@ -135,9 +135,11 @@ async fn gateway(server: &Arc<Server>, router: &Router, request: Request<Body>) 
             response
         }
     };
+    let upgraded = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
     allow_origins(headers, &method, wants);
-    if once {
+    // A WebSocket has its connection for itself anyway, and its `Connection` says `Upgrade`.
+    if once && !upgraded {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     tokio::time::sleep(server.faults.one_way()).await;
