@@ -24,7 +24,6 @@ extern "C" {
         signed_out: &JsValue,
     ) -> JsStorage;
     #[wasm_bindgen(method)]
-    #[expect(clippy::too_many_arguments, reason = "an object would be made member by member")]
     fn put(
         this: &JsStorage,
         ticket: u32,
