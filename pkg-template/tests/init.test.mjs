@@ -22,3 +22,10 @@ test('init loads once, and after a failure again', async () => {
   const { getSnapshot } = new ChatSession(options)
   assert.equal(getSnapshot(), options)
 })
+
+test('signing out needs no init', async () => {
+  const { signOut } = await fresh('index.js')
+  await signOut()
+  assert.equal(globalThis.startedCores.at(-1), 'signed out')
+  assert.equal(globalThis.startedCores.length, 2, 'the engine was started before')
+})
