@@ -67,6 +67,9 @@ export async function setUp() {
       return page
     },
 
+    /** A word for those who wait. */
+    round: (at, of) => console.error(`… round ${at + 1} of ${of}`),
+
     /** What a peer must know. */
     config: (me, other, more) => ({
       url,

@@ -59,7 +59,10 @@ fn pages(benches: &[Bench], pairs: u32) -> Result<()> {
         .env("BENCH_OUT", &out)
         .current_dir(dir);
     let ran = process::attempt("benchmarks in Chromium", &mut command)?;
-    print!("{}", ran.output());
+    // Without what it said of its progress.
+    for line in ran.output().lines().filter(|line| !line.starts_with('…')) {
+        println!("{line}");
+    }
     anyhow::ensure!(ran.success, "the benchmarks stopped: the whole log is {}", ran.log.display());
     println!("JSON and plots: {}", out.display());
     Ok(())

@@ -11,6 +11,7 @@ export async function measure(stage, pairs, table) {
   const cases = LENGTHS.flatMap((length) => COUNTS.map((count) => ({ length, count })))
   const samples = cases.map(() => Object.fromEntries([...PEERS, 'floor'].map((peer) => [peer, []])))
   for (let pair = -1; pair < pairs; pair++) {
+    stage.round(pair, pairs)
     for (const peer of [...PEERS, 'floor']) {
       const page = await stage.page(ana)
       await page.evaluate(() => import('/page/faked.js'))

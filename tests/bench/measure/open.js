@@ -50,6 +50,7 @@ export async function measure(stage, pairs, table) {
   for (const peer of PEERS) await once(peer, NETWORKS[0])
   const runs = NETWORKS.map(() => Object.fromEntries(PEERS.map((peer) => [peer, []])))
   for (let pair = 0; pair < pairs; pair++) {
+    stage.round(pair, pairs)
     for (const [at, network] of NETWORKS.entries()) {
       for (const peer of PEERS) runs[at][peer].push(await once(peer, network))
     }

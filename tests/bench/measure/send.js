@@ -56,6 +56,7 @@ export async function measure(stage, pairs, table) {
   const kept = []
   for (const peer of PEERS) await once(peer, false)
   for (let pair = 0; pair < pairs; pair++) {
+    stage.round(pair, pairs)
     for (const peer of PEERS) runs[peer].push(await once(peer, pair < FLOODS))
     kept.push(await forgetful())
   }
