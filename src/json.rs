@@ -84,6 +84,39 @@ impl Json for serde_json::Value {
     }
 }
 
+/// JSON that nobody would send, for the tests of what reads it.
+#[cfg(all(test, not(target_arch = "wasm32")))]
+pub(crate) mod arbitrary {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    /// Any value of a few levels.
+    pub(crate) fn anything() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+            "[a-z_]{0,6}__[a-z_]{0,6}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(2, 8, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::hash_map(".{0,4}", inner, 0..4).prop_map(Value::from_iter),
+            ]
+        })
+    }
+
+    /// An object with these members, each of them anything or absent.
+    pub(crate) fn object(keys: &'static [&'static str]) -> impl Strategy<Value = Value> {
+        prop::collection::vec(prop::option::of(anything()), keys.len()).prop_map(|values| {
+            let members = keys.iter().zip(values);
+            Value::Object(members.filter_map(|(key, value)| Some(((*key).to_owned(), value?))).collect())
+        })
+    }
+}
+
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;

@@ -161,6 +161,15 @@ mod tests {
         }
 
         #[test]
+        fn no_row_panics_and_what_is_read_has_a_number(
+            value in crate::json::arbitrary::object(&["id", "thread_id", "seq", "sender_mongo_id", "body", "created_at"])
+        ) {
+            if let Some(row) = Row::read(value, "a__b", "a") {
+                prop_assert!(row.seq > 0);
+            }
+        }
+
+        #[test]
         fn nothing_that_is_no_uuid_parses(text in "\\PC{0,40}") {
             prop_assume!(!text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-'));
             prop_assert_eq!(MessageId::parse(&text), None);

@@ -187,4 +187,22 @@ mod tests {
              &thread_id=eq.a%2Bb%26c%3Dd__%C3%A9%20%23%25&seq=gt.3&seq=lt.9&order=seq.desc&limit=50"
         );
     }
+
+    proptest::proptest! {
+        /// Nothing but a 2xx is taken for a success, and no wait is longer than the server asked for or the least one.
+        #[test]
+        fn no_answer_panics(
+            status in proptest::prelude::any::<u16>(),
+            body in proptest::option::of(crate::json::arbitrary::object(&["code", "message", "details", "hint"])),
+            retry_after in proptest::option::of(proptest::prelude::any::<u32>()),
+        ) {
+            match outcome(Answer::Http { status, body, retry_after }) {
+                Outcome::Done(_) => proptest::prop_assert!((200..300).contains(&status)),
+                Outcome::Later(_, wait) => {
+                    proptest::prop_assert!(wait <= u64::from(retry_after.unwrap_or(0)).max(1) * 1_000)
+                }
+                Outcome::Token | Outcome::Refused(_) => {}
+            }
+        }
+    }
 }

@@ -36,6 +36,7 @@ pub fn read<V: Json>(record: &V, my_id: &str) -> Option<(ThreadId, Draft)> {
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
+    use crate::json::arbitrary::anything;
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -90,23 +91,6 @@ mod tests {
         assert_eq!(read(&record, "ana").unwrap().1.written_at, LAST_DATE);
         record["writtenAt"] = json!("yesterday");
         assert_eq!(read(&record, "ana").unwrap().1.written_at, 0);
-    }
-
-    fn anything() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![
-            Just(Value::Null),
-            any::<bool>().prop_map(Value::from),
-            any::<u64>().prop_map(Value::from),
-            any::<f64>().prop_map(Value::from),
-            any::<String>().prop_map(Value::from),
-            "[a-z_]{0,6}__[a-z_]{0,6}".prop_map(Value::from),
-        ];
-        leaf.prop_recursive(2, 8, 4, |inner| {
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-                prop::collection::hash_map(".{0,4}", inner, 0..4).prop_map(Value::from_iter),
-            ]
-        })
     }
 
     proptest! {

@@ -175,3 +175,34 @@ impl Token {
         self.error.as_ref()
     }
 }
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::Token;
+    use crate::backoff::Rng;
+    use crate::engine::{Answer, RequestId, Time};
+    use crate::json::arbitrary;
+    use proptest::prelude::{any, prop_assert, proptest};
+
+    proptest! {
+        /// Whatever the endpoint answers: what is used later has text and life, and what failed is not asked for at once.
+        #[test]
+        fn no_answer_panics(
+            status in any::<u16>(),
+            body in proptest::option::of(arbitrary::object(&["access_token", "expires_in", "code"])),
+            retry_after in proptest::option::of(any::<u32>()),
+            later in any::<u32>(),
+        ) {
+            let mut token = Token::default();
+            token.fetching(RequestId(1));
+            token.fetched(Time::default(), &Answer::Http { status, body, retry_after }, &mut Rng::new(1));
+            let now = Time { clock: later.into(), wall: 0 };
+            let due = token.fetch_due(Time::default());
+            match token.usable(Time::default()) {
+                Some((text, _)) => prop_assert!(!text.is_empty() && due != Ok(true)),
+                None => prop_assert!(due != Ok(true), "asked again in the same moment"),
+            }
+            let _ = (token.usable(now).is_some(), token.fetch_due(now));
+        }
+    }
+}
