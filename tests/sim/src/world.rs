@@ -1059,16 +1059,18 @@ impl World {
     fn all_is_well(&self) -> bool {
         self.tabs.iter().filter(|tab| tab.asleep_until <= self.now).count() == self.tabs.len()
             && self.tabs.iter().all(|tab| {
-                tab.open.keys().all(|thread| {
-                    let Some(screen) = tab.screens.get(thread) else { return false };
-                    let rows = self.server.threads.get(thread.as_str()).map_or(0, |table| table.rows.len() as u64);
-                    let seqs = screen.seqs();
-                    screen.state.as_ref().is_some_and(|state| state.status == Status::Live)
-                        && screen.drafts().next().is_none()
-                        && seqs.last().copied().unwrap_or(0) == rows
-                        && seqs.windows(2).all(|pair| pair[1] == pair[0] + 1)
-                        && tab.storage.is_empty()
-                })
+                // Nothing is open in a tab in the moment in which it wakes.
+                tab.storage.is_empty()
+                    && !tab.open.is_empty()
+                    && tab.open.keys().all(|thread| {
+                        let Some(screen) = tab.screens.get(thread) else { return false };
+                        let rows = self.server.threads.get(thread.as_str()).map_or(0, |table| table.rows.len() as u64);
+                        let seqs = screen.seqs();
+                        screen.state.as_ref().is_some_and(|state| state.status == Status::Live)
+                            && screen.drafts().next().is_none()
+                            && seqs.last().copied().unwrap_or(0) == rows
+                            && seqs.windows(2).all(|pair| pair[1] == pair[0] + 1)
+                    })
             })
     }
 
