@@ -663,7 +663,8 @@ impl World {
                 let conn = &self.conns[&id];
                 let allowed = token_end(token).is_some_and(|(p, at)| p == conn.person && at > end)
                     && self.server.may_read(thread, conn.person);
-                let mut busy = self.rng.up_to(30);
+                // Never at once: what comes behind a join is read after it.
+                let mut busy = 1 + self.rng.up_to(30);
                 if !allowed {
                     busy = 5_000;
                 } else if self.strikes(100) {
