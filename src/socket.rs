@@ -174,11 +174,6 @@ impl Socket {
         }
     }
 
-    /// Failures in a row.
-    pub fn failures(&self) -> u32 {
-        self.backoff.tries()
-    }
-
     /// A ref that no push has had. They count up for the engine's whole life, so that a late frame of an earlier socket
     /// or join can't be mistaken for a current one.
     pub fn next_ref(&mut self) -> u32 {
