@@ -354,6 +354,8 @@ impl<V: Json> Thread<V> {
             self.channel.left();
         }
         self.suspect = None;
+        // What was read before says nothing of what is missed from now on.
+        self.read_at = None;
         self.error.get_or_insert(Code::Network.into());
     }
 
