@@ -27,6 +27,8 @@ pub enum Suite {
     SupabaseJs,
     /// The shell in Chromium, against the stand-in
     Browser,
+    /// The packed package in every bundler, and its size
+    Package,
     /// Two people in Chromium, on the whole example
     E2e,
 }
@@ -58,7 +60,7 @@ impl Suite {
         match self {
             Suite::Lint => lint(count),
             Suite::Unit => {
-                cargo_test(count, &["chopped-chat", "xtask"])?;
+                cargo_test(count, &["chopped-chat", "xtask", "sim"])?;
                 npm_test(count, "pkg-template")?;
                 npm_test(count, "www-example/backend")
             }
@@ -74,6 +76,7 @@ impl Suite {
             }
             Suite::SupabaseJs => supabase_js(count),
             Suite::Browser => browser(count),
+            Suite::Package => package(count),
             Suite::E2e => e2e(count),
         }
     }
@@ -194,6 +197,30 @@ fn browser(count: &mut Count) -> Result<()> {
         // Compiled into the tests by `option_env!`: a page has no environment.
         .env("CHAT_TEST_STACK", &stack.line);
     count.tests(process::attempt("wasm-pack test", &mut command)?);
+    Ok(())
+}
+
+fn package(count: &mut Count) -> Result<()> {
+    let dir = node::install("tests/package")?;
+    let chromium = chromium::browser()?;
+    build::package()?;
+    let stack = Stack::start(0)?;
+    // Named one by one: what the tests unpack beside themselves are no tests.
+    let files = fs::read_dir(&dir)
+        .with_context(|| format!("could not list {}", dir.display()))?
+        .filter_map(|entry| entry.ok().map(|entry| entry.file_name()))
+        .filter(|name| name.to_string_lossy().ends_with(".test.js"));
+    let mut command = node_test(&stack);
+    let ran = process::attempt("package tests", command.args(files).env("CHROMIUM", chromium).current_dir(dir))?;
+    // The sizes and the table of bundlers.
+    print!(
+        "{}",
+        ran.output()
+            .lines()
+            .filter(|line| line.contains("KiB") || line.contains('│'))
+            .fold(String::new(), |all, line| all + "  " + line + "\n")
+    );
+    count.tests(ran);
     Ok(())
 }
 
