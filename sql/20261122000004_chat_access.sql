@@ -1,4 +1,4 @@
--- Who may do what: row level security, grants, and the three functions of the API.
+-- Who may do what: row level security, grants, and the four functions of the API.
 set local lock_timeout = '5s';
 lock table public.chat_messages, public.chat_threads, public.chat_identities in access exclusive mode;
 
@@ -99,6 +99,21 @@ $$;
 comment on function public.insert_chat_message(text, text, text, text, uuid) is
   'Sends a message as the signed-in user and returns its row. With _id it is idempotent: sent again, it returns the row that is there. Errors: 42501 not your thread or not your id, 23514 empty or longer than 4000 characters, 23505 _id belongs to another message.';
 
+-- A function and not a filter on the table: at one URL for all threads and pages, a browser asks for leave (CORS) once and
+-- not before each read. The bounds are bare arguments: an expression such as coalesce() is none that row level security
+-- lets into an index condition.
+create or replace function public.list_chat_messages(
+  _thread_id text, _after bigint default 0, _before bigint default 9223372036854775807, _limit integer default 50
+) returns setof public.chat_messages
+language sql stable rows 50 set search_path = '' as $$
+  select * from public.chat_messages m
+   where m.thread_id = _thread_id and m.seq > _after and m.seq < _before
+   order by m.seq desc
+   limit _limit
+$$;
+comment on function public.list_chat_messages(text, bigint, bigint, integer) is
+  'The newest _limit messages of a thread with _after < seq < _before, newest first; none of a thread that is not the caller''s.';
+
 create or replace function public.link_chat_identity(_mongo_id text, _supabase_id uuid) returns void
 language plpgsql set search_path = '' as $$
 begin
@@ -165,9 +180,11 @@ comment on function public.ensure_chat_thread(text, text) is
   'For the backend (service_role): the thread of two Mongo users, in either order, made if missing. Idempotent. Error: 22023 bad ids.';
 
 revoke all on function public.insert_chat_message(text, text, text, text, uuid) from public, anon, authenticated, service_role;
+revoke all on function public.list_chat_messages(text, bigint, bigint, integer) from public, anon, authenticated, service_role;
 revoke all on function public.link_chat_identity(text, uuid) from public, anon, authenticated, service_role;
 revoke all on function public.ensure_chat_thread(text, text) from public, anon, authenticated, service_role;
 grant execute on function public.insert_chat_message(text, text, text, text, uuid) to authenticated;
+grant execute on function public.list_chat_messages(text, bigint, bigint, integer) to authenticated;
 grant execute on function public.link_chat_identity(text, uuid) to service_role;
 grant execute on function public.ensure_chat_thread(text, text) to service_role;
 

@@ -29,6 +29,7 @@ column_rights as (
 ),
 api_functions (signature, role) as (values
   ('public.insert_chat_message(text,text,text,text,uuid)', 'authenticated'),
+  ('public.list_chat_messages(text,bigint,bigint,integer)', 'authenticated'),
   ('public.link_chat_identity(text,uuid)', 'service_role'),
   ('public.ensure_chat_thread(text,text)', 'service_role')
 ),

@@ -6,6 +6,7 @@ set local lock_timeout = '5s';
 drop policy if exists chat_messages_receive on realtime.messages;
 
 drop function if exists public.insert_chat_message(text, text, text, text, uuid);
+drop function if exists public.list_chat_messages(text, bigint, bigint, integer);
 drop function if exists public.link_chat_identity(text, uuid);
 drop function if exists public.ensure_chat_thread(text, text);
 

@@ -195,14 +195,14 @@ pub enum Request {
         /// JSON.
         body: String,
     },
-    /// A PostgREST request, with the headers `apikey` and `Authorization: Bearer`. GET, or POST where there is a body.
-    Rest {
+    /// POST `body` to PostgREST, with the headers `apikey` and `Authorization: Bearer`.
+    Rpc {
         /// The whole URL.
         url: String,
         /// The access token.
         token: String,
-        /// JSON to POST.
-        body: Option<String>,
+        /// The function's arguments, in JSON.
+        body: String,
     },
 }
 

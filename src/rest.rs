@@ -17,22 +17,26 @@ pub struct Page {
     pub limit: u32,
 }
 
-/// The URL that reads a page of a thread: a keyset by seq, so an index range however deep.
-pub fn page_url(supabase_url: &str, thread: &ThreadId, page: Page) -> String {
-    let mut url = String::from(supabase_url);
-    url.push_str("/rest/v1/chat_messages?select=id,thread_id,sender_mongo_id,body,created_at,seq&thread_id=eq.");
-    push_encoded(&mut url, thread.as_str());
-    if page.after > 0 {
-        url.push_str("&seq=gt.");
-        push_number(&mut url, page.after);
-    }
+/// The URL of the RPC that reads a page. It is the same for every page: a browser then asks for leave to call it once and
+/// not each time.
+pub fn page_url(supabase_url: &str) -> String {
+    [supabase_url, "/rest/v1/rpc/list_chat_messages?select=id,thread_id,sender_mongo_id,body,created_at,seq"].concat()
+}
+
+/// The arguments of the RPC that reads a page: a keyset by seq, so an index range however deep.
+pub fn page_body(thread: &ThreadId, page: Page) -> String {
+    let mut out = String::from("{\"_thread_id\":");
+    push_string(&mut out, thread.as_str());
+    out.push_str(",\"_after\":");
+    push_number(&mut out, page.after);
     if let Some(before) = page.before {
-        url.push_str("&seq=lt.");
-        push_number(&mut url, before);
+        out.push_str(",\"_before\":");
+        push_number(&mut out, before);
     }
-    url.push_str("&order=seq.desc&limit=");
-    push_number(&mut url, page.limit.into());
-    url
+    out.push_str(",\"_limit\":");
+    push_number(&mut out, page.limit.into());
+    out.push('}');
+    out
 }
 
 /// The URL of the RPC that sends.
@@ -62,19 +66,6 @@ pub fn ensure_body(other: &str) -> String {
     push_string(&mut out, other);
     out.push('}');
     out
-}
-
-fn push_encoded(out: &mut String, text: &str) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
-            out.push(byte as char);
-        } else {
-            out.push('%');
-            out.push(HEX[usize::from(byte >> 4)] as char);
-            out.push(HEX[usize::from(byte & 15)] as char);
-        }
-    }
 }
 
 /// What an answer means.
@@ -178,14 +169,14 @@ mod tests {
     }
 
     #[test]
-    fn any_id_survives_the_url() {
-        let thread = ThreadId::new("a+b&c=d", "é #%").unwrap();
-        let url = page_url("https://x.supabase.co", &thread, Page { after: 3, before: Some(9), limit: 50 });
-        assert_eq!(
-            url,
-            "https://x.supabase.co/rest/v1/chat_messages?select=id,thread_id,sender_mongo_id,body,created_at,seq\
-             &thread_id=eq.a%2Bb%26c%3Dd__%C3%A9%20%23%25&seq=gt.3&seq=lt.9&order=seq.desc&limit=50"
-        );
+    fn any_id_survives_the_arguments() {
+        let thread = ThreadId::new("a\"b\\c", "é #%").unwrap();
+        let whole: Value =
+            serde_json::from_str(&page_body(&thread, Page { after: 3, before: Some(9), limit: 50 })).unwrap();
+        assert_eq!(whole, json!({"_thread_id": thread.as_str(), "_after": 3, "_before": 9, "_limit": 50}));
+        let newest: Value =
+            serde_json::from_str(&page_body(&thread, Page { after: 0, before: None, limit: 1 })).unwrap();
+        assert_eq!(newest, json!({"_thread_id": thread.as_str(), "_after": 0, "_limit": 1}));
     }
 
     proptest::proptest! {

@@ -560,10 +560,10 @@ impl<V: Json> Thread<V> {
         if mutated(Mutation::UnstoreBeforeAnswer) {
             core.emit(Output::Unstore(self.id.clone(), id));
         }
-        let request = Request::Rest {
+        let request = Request::Rpc {
             url: rest::send_url(&core.config.supabase_url),
             token: token.into(),
-            body: Some(rest::send_body(&self.id, &core.config.my_id, &self.other, id, &draft.body)),
+            body: rest::send_body(&self.id, &core.config.my_id, &self.other, id, &draft.body),
         };
         let request = core.request(Purpose::Send(self.id.clone(), id, generation), request, ANSWER_WITHIN);
         self.outbox.in_flight = Some((request, id));
@@ -608,10 +608,10 @@ impl<V: Json> Thread<V> {
     }
 
     fn start_read(&self, core: &mut Core<V>, read: Read, page: Page, token: &str, generation: u32) -> RequestId {
-        let request = Request::Rest {
-            url: rest::page_url(&core.config.supabase_url, &self.id, page),
+        let request = Request::Rpc {
+            url: rest::page_url(&core.config.supabase_url),
             token: token.into(),
-            body: None,
+            body: rest::page_body(&self.id, page),
         };
         core.request(Purpose::Read(self.id.clone(), read, page, generation), request, ANSWER_WITHIN)
     }

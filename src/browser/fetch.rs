@@ -58,7 +58,7 @@ pub fn start(
                     return called(ensure_thread, &other, 200).await;
                 }
             },
-            Request::Rest { url, token, body } => rest(&url, &init, &anon_key, &token, body.as_deref()).await,
+            Request::Rpc { url, token, body } => rpc(&url, &init, &anon_key, &token, &body).await,
         };
         answer.unwrap_or(Answer::Unreachable)
     };
@@ -72,28 +72,25 @@ async fn with_cookies(url: &str, init: &RequestInit, body: Option<&str>) -> Resu
 }
 
 /// To PostgREST, which wants the key beside the token.
-async fn rest(
-    url: &str,
-    init: &RequestInit,
-    anon_key: &str,
-    token: &str,
-    body: Option<&str>,
-) -> Result<Answer<Value>, JsValue> {
+async fn rpc(url: &str, init: &RequestInit, anon_key: &str, token: &str, body: &str) -> Result<Answer<Value>, JsValue> {
     init.set_credentials(RequestCredentials::Omit);
     let headers = Headers::new()?;
     headers.set("apikey", anon_key)?;
     headers.set("authorization", &["Bearer ", token].concat())?;
-    fetch(url, init, headers, body).await
+    fetch(url, init, headers, Some(body)).await
 }
 
 async fn fetch(url: &str, init: &RequestInit, headers: Headers, body: Option<&str>) -> Result<Answer<Value>, JsValue> {
-    if let Some(body) = body {
-        init.set_method("POST");
-        init.set_body(&body.into());
-        headers.set("content-type", "application/json")?;
+    match body {
+        Some(body) => {
+            init.set_method("POST");
+            init.set_body(&body.into());
+            headers.set("content-type", "application/json")?;
+        }
+        // No cache keeps a POST; and of one that says no-store, Chromium forgets the preflight as well.
+        None => init.set_cache(RequestCache::NoStore),
     }
     init.set_headers(&headers);
-    init.set_cache(RequestCache::NoStore);
     let response: Response = settled(&global_fetch(url, init)?).await?.unchecked_into();
     let retry_after = response.headers().get("retry-after").ok().flatten();
     let text = settled(&response.text()?.into()).await?;

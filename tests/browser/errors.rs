@@ -108,28 +108,27 @@ async fn passes(rule: &str, code: &str) {
 
 #[wasm_bindgen_test]
 async fn a_lost_connection_is_network_and_passes() {
-    passes(r#"[{"on":"request","match":{"path":"/rest/v1/chat_messages"},"do":{"drop":true}}]"#, "network").await;
+    passes(r#"[{"on":"request","match":{"path":"/rest/v1/rpc/list_chat_messages"},"do":{"drop":true}}]"#, "network")
+        .await;
 }
 
 #[wasm_bindgen_test]
 async fn a_failing_server_is_server_and_passes() {
-    let rule =
-        r#"[{"on":"request","match":{"path":"/rest/v1/chat_messages"},"do":{"status":503,"body":{"message":"no"}}}]"#;
+    let rule = r#"[{"on":"request","match":{"path":"/rest/v1/rpc/list_chat_messages"},"do":{"status":503,"body":{"message":"no"}}}]"#;
     passes(rule, "server").await;
 }
 
 #[wasm_bindgen_test]
 async fn too_many_requests_are_rate_limited_and_pass() {
-    let rule =
-        r#"[{"on":"request","match":{"path":"/rest/v1/chat_messages"},"do":{"status":429,"body":{"message":"slow"}}}]"#;
+    let rule = r#"[{"on":"request","match":{"path":"/rest/v1/rpc/list_chat_messages"},"do":{"status":429,"body":{"message":"slow"}}}]"#;
     passes(rule, "rate-limited").await;
 }
 
 #[wasm_bindgen_test]
-async fn a_missing_table_is_setup_missing() {
+async fn a_missing_function_is_setup_missing() {
     let (ana, ben) = Person::two().await;
-    let rule = r#"[{"on":"request","match":{"path":"/rest/v1/chat_messages"},
-        "do":{"status":404,"body":{"code":"PGRST205","message":"no such table"}}}]"#;
+    let rule = r#"[{"on":"request","match":{"path":"/rest/v1/rpc/list_chat_messages"},
+        "do":{"status":404,"body":{"code":"PGRST202","message":"no such function"}}}]"#;
     let faults = stack::faults(rule).await;
     let session = session::new(ana.options(&ben));
     assert_eq!(rejection(session.open()).await, "setup-missing");
@@ -171,7 +170,7 @@ async fn a_fetch_that_rejects_with_anything_is_no_panic() {
     let (ana, ben) = Person::two().await;
     js::eval(
         "globalThis.realFetch = fetch;
-         globalThis.fetch = (url, init) => url.includes('/rest/v1/chat_messages') ? Promise.reject('not an Error') : realFetch(url, init)",
+         globalThis.fetch = (url, init) => url.includes('/rest/v1/rpc/list_chat_messages') ? Promise.reject('not an Error') : realFetch(url, init)",
     )
     .await;
     let session = session::new(ana.options(&ben));

@@ -14,7 +14,7 @@ test('130 messages come as 50, 50 and 30, without a repeat or a hole, and the re
   /** @type {number[]} */
   const pages = []
   window.page.on('response', async (response) => {
-    const isRead = response.request().method() === 'GET' && response.url().includes('/rest/v1/chat_messages')
+    const isRead = response.request().method() === 'POST' && response.url().includes('/rest/v1/rpc/list_chat_messages')
     if (isRead) pages.push((await response.json()).length)
   })
   await window.chatWith(ben)

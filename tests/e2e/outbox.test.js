@@ -181,7 +181,7 @@ for (const [missed, reads] of /** @type {[number, number][]} */ ([
     await faults({ do: { cut: true } })
     await tab.is('offline')
     await stage.write(ana, ben, Array.from({ length: missed }, (_, n) => `missed ${n}`))
-    const count = async () => (await admin('GET', '/state')).requests['GET /rest/v1/chat_messages'] ?? 0
+    const count = async () => (await admin('GET', '/state')).requests['POST /rest/v1/rpc/list_chat_messages'] ?? 0
     const before = await count()
     await admin('POST', '/latency', { ms: 100 })
     const start = performance.now()

@@ -84,6 +84,19 @@ test('a retried send gives the row that is there', async () => {
   assert.deepEqual(data, [{ id, seq: 1 }])
 })
 
+test('pages are read by the function as by the table', async () => {
+  const { a, b, threadId } = await pair()
+  for (const body of ['one', 'two', 'three', 'four']) await say(a, b, threadId, body)
+  const { data: table } = await b.client.from('chat_messages').select().eq('thread_id', threadId).order('seq', { ascending: false })
+  const list = async (/** @type {object} */ bounds) => (await b.client.rpc('list_chat_messages', { _thread_id: threadId, ...bounds })).data
+  assert.deepEqual(await list({}), table)
+  assert.deepEqual(await list({ _limit: 2 }), table.slice(0, 2))
+  assert.deepEqual(await list({ _before: 3, _limit: 1 }), table.slice(2, 3))
+  assert.deepEqual(await list({ _after: 1, _before: 4 }), table.slice(1, 3))
+  const selected = await b.client.rpc('list_chat_messages', { _thread_id: threadId, _after: 3 }).select('seq,body')
+  assert.deepEqual(selected.data, [{ seq: 4, body: 'four' }])
+})
+
 test('a forged sender, an update and a delete change nothing', async () => {
   const { a, b, threadId } = await pair()
   const message = await say(a, b, threadId, 'mine')

@@ -97,6 +97,12 @@ class FakeSocket extends Events {
 /** How many messages each thread has. */
 export const lengths = new Map()
 
+function page(threadId, after, before, limit) {
+  const rows = []
+  for (let seq = Math.min(before - 1, lengths.get(threadId) ?? 0); seq > after && rows.length < limit; seq--) rows.push(row(threadId, seq))
+  return rows
+}
+
 function answer(url, init) {
   if (url.pathname.endsWith('/api/chat/token')) {
     const claims = { sub: ME, role: 'authenticated', exp: Math.floor(Date.now() / 1000) + 3600 }
@@ -104,16 +110,17 @@ function answer(url, init) {
     return { access_token: `${part({ alg: 'HS256', typ: 'JWT' })}.${part(claims)}.${'s'.repeat(43)}`, expires_in: 3600 }
   }
   if (url.pathname.endsWith('/ensure')) return { thread_id: 'x' }
+  if (url.pathname.endsWith('/list_chat_messages')) {
+    const { _thread_id, _after, _before = Infinity, _limit } = JSON.parse(init.body)
+    return page(_thread_id, _after, _before, _limit)
+  }
   if (url.pathname.endsWith('/chat_messages')) {
     const threadId = url.searchParams.get('thread_id').slice(3)
     const bound = (name, operator) => url.searchParams.getAll(name).find((value) => value.startsWith(operator))?.slice(operator.length)
     const above = Number(bound('seq', 'gt.') ?? 0)
     const time = bound('created_at', 'lt.')
     const below = Number(bound('seq', 'lt.') ?? (time ? (Date.parse(time) - START) / 1000 : Infinity))
-    const newest = Math.min(below - 1, lengths.get(threadId) ?? 0)
-    const rows = []
-    for (let seq = newest; seq > above && rows.length < Number(url.searchParams.get('limit')); seq--) rows.push(row(threadId, seq))
-    return rows
+    return page(threadId, above, below, Number(url.searchParams.get('limit')))
   }
   throw new TypeError(`the fake server has no ${init?.method ?? 'GET'} ${url.pathname}`)
 }

@@ -35,9 +35,10 @@ function dice(seed) {
 }
 
 const sending = (/** @type {object} */ effect, probability = 0.5) => ({ on: 'request', match: { method: 'POST', path: SEND }, do: effect, probability })
-const reading = (/** @type {object} */ effect, probability = 0.5) => ({ on: 'request', match: { method: 'GET', path: '/rest/v1/chat_messages' }, do: effect, probability })
+// The table, which the plan's client reads, and the function, which ours calls.
+const reading = (/** @type {object} */ effect, probability = 0.5) => ['/rest/v1/chat_messages', '/rest/v1/rpc/list_chat_messages'].map((path) => ({ on: 'request', match: { path }, do: effect, probability }))
 
-/** What the server and the network do for a while. @type {Record<string, object>} */
+/** What the server and the network do for a while. @type {Record<string, object | object[]>} */
 const WEATHER = {
   'sends answered 503': sending({ status: 503, body: { message: 'chaos' } }),
   'sends cut before they run': sending({ cut: true }),
@@ -192,12 +193,12 @@ async function play(stage, seed, clients) {
 
   await Promise.all([
     ...storms.map(async ({ name, from, lasts }) => {
-      const rule = /** @type {object} */ ({ ...WEATHER[name] })
+      const rules = [WEATHER[name]].flat().map((rule) => ({ ...rule }))
       await sleep(from)
-      weather.add(rule)
+      for (const rule of rules) weather.add(rule)
       await forecast()
       await sleep(lasts)
-      weather.delete(rule)
+      for (const rule of rules) weather.delete(rule)
       await forecast()
     }),
     sleep(blow.at).then(async () => {

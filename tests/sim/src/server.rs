@@ -57,31 +57,26 @@ impl Server {
                 self.threads.entry(id.clone()).or_default();
                 (http(200, json!({"thread_id": id})), None)
             }
-            Request::Rest { url, token, body } => match token_end(token) {
+            Request::Rpc { url, token, body } => match token_end(token) {
                 // PostgREST allows 30 s of leeway.
-                Some((owner, end)) if owner == person && end + 30_000 > now => match body {
-                    None => (self.select(person, url), None),
-                    Some(body) => self.insert(now, person, body),
-                },
+                Some((owner, end)) if owner == person && end + 30_000 > now => {
+                    let arguments: Value = serde_json::from_str(body).expect("the engine writes JSON");
+                    if url.ends_with("/rpc/insert_chat_message") {
+                        self.insert(now, person, &arguments)
+                    } else {
+                        (self.list(person, &arguments), None)
+                    }
+                }
                 _ => (http(401, json!({"code": "PGRST303", "message": "JWT expired"})), None),
             },
         }
     }
 
-    fn select(&self, person: &str, url: &str) -> Answer<Value> {
-        let (mut after, mut before, mut limit, mut thread) = (0, u64::MAX, usize::MAX, "");
-        for parameter in url.split_once('?').expect("a query").1.split('&') {
-            let (name, value) = parameter.split_once('=').expect("name=value");
-            match (name, value.split_once('.')) {
-                ("thread_id", Some(("eq", id))) => thread = id,
-                ("seq", Some(("gt", n))) => after = n.parse().expect("a number"),
-                ("seq", Some(("lt", n))) => before = n.parse().expect("a number"),
-                ("limit", None) => limit = value.parse().expect("a number"),
-                ("order", Some(("seq", "desc"))) => {}
-                ("select", None) => {}
-                _ => panic!("the model does not know {parameter}"),
-            }
-        }
+    fn list(&self, person: &str, arguments: &Value) -> Answer<Value> {
+        let thread = arguments["_thread_id"].as_str().expect("a thread");
+        let after = arguments["_after"].as_u64().expect("a seq");
+        let before = arguments["_before"].as_u64().unwrap_or(u64::MAX);
+        let limit = arguments["_limit"].as_u64().expect("a limit");
         if !self.may_read(thread, person) {
             return http(200, json!([]));
         }
@@ -90,11 +85,10 @@ impl Server {
             let seq = row["seq"].as_u64().expect("a seq");
             seq > after && seq < before
         });
-        http(200, found.take(limit).cloned().collect())
+        http(200, found.take(limit as usize).cloned().collect())
     }
 
-    fn insert(&mut self, now: u64, person: &str, body: &str) -> (Answer<Value>, Option<Value>) {
-        let arguments: Value = serde_json::from_str(body).expect("the engine writes JSON");
+    fn insert(&mut self, now: u64, person: &str, arguments: &Value) -> (Answer<Value>, Option<Value>) {
         let thread = arguments["_thread_id"].as_str().expect("a thread");
         let text = arguments["_body"].as_str().expect("a body");
         let id = arguments["_id"].as_str().and_then(MessageId::parse).expect("an id");

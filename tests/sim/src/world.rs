@@ -474,7 +474,7 @@ impl World {
 
     fn send_request(&mut self, tab: TabId, life: u32, id: RequestId, request: Request) -> Result<(), String> {
         self.summary.requests += 1;
-        if let Request::Rest { token, .. } = &request {
+        if let Request::Rpc { token, .. } = &request {
             let (_, end) = token_end(token).ok_or("not a token of ours")?;
             if end <= self.now {
                 return Err(format!("a request carries a token that expired {} ms ago", self.now - end));
@@ -524,7 +524,7 @@ impl World {
                 self.hit("fault: too many requests");
                 Some(Answer::Http { status: 429, body: None, retry_after: Some(1 + self.rng.up_to(2) as u32) })
             }
-            Fate::Refused401 if matches!(request, Request::Rest { .. }) => {
+            Fate::Refused401 if matches!(request, Request::Rpc { .. }) => {
                 self.hit("fault: token refused");
                 Some(Answer::Http {
                     status: 401,

@@ -106,7 +106,7 @@ impl Story {
             let id = MessageId(u128::from(self.count) << 64 | 0xbe).text();
             let body = json!({"_thread_id": "ana__ben", "_sender_mongo_id": "ben", "_recipient_mongo_id": "ana",
                 "_body": format!("hello {}", self.count), "_id": id});
-            let request = Request::Rest { url: String::new(), token: token.clone(), body: Some(body.to_string()) };
+            let request = Request::Rpc { url: rest::send_url(""), token: token.clone(), body: body.to_string() };
             let (_, row) = self.server.execute(self.now, "ben", &request);
             self.broadcast(row.expect("a new row"));
         }
@@ -160,8 +160,8 @@ impl Story {
                 self.log.push(match &request {
                     Request::Token => "token".into(),
                     Request::EnsureThread { .. } => "ensure".into(),
-                    Request::Rest { body: None, .. } => "read".into(),
-                    Request::Rest { .. } => "send".into(),
+                    Request::Rpc { url, .. } if url.ends_with("/insert_chat_message") => "send".into(),
+                    Request::Rpc { .. } => "read".into(),
                 });
                 let answer = match self.reachable {
                     true => self.server.execute(self.now, "ana", &request),

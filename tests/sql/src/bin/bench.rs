@@ -47,27 +47,36 @@ struct Query {
 
 const COLUMNS: &str = "id, thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body, created_at, seq";
 
-fn page(pair: &Pair, condition: &str) -> String {
+/// What a read asks for: `after < seq < before`.
+type Range = (i64, i64);
+
+/// As the package reads.
+fn list(pair: &Pair, (after, before): Range) -> String {
+    format!("select {COLUMNS} from public.list_chat_messages('{}', {after}, {before}, 50)", pair.thread_id)
+}
+
+fn bare_page(pair: &Pair, (after, before): Range) -> String {
     let thread = &pair.thread_id;
     format!(
-        "select {COLUMNS} from public.chat_messages where thread_id = '{thread}' {condition} order by seq desc limit 50"
+        "select {COLUMNS} from public.chat_messages
+          where thread_id = '{thread}' and seq > {after} and seq < {before} order by seq desc limit 50"
     )
 }
 
-fn deep(pair: &Pair) -> String {
-    page(pair, &format!("and seq < {}", (pair.last_seq - 50 * 999).max(pair.last_seq / 2)))
+fn first(_: &Pair) -> Range {
+    (0, i64::MAX)
 }
 
-fn catch_up(pair: &Pair) -> String {
-    page(pair, &format!("and seq > {}", pair.last_seq - 50))
+fn deep(pair: &Pair) -> Range {
+    (0, (pair.last_seq - 50 * 999).max(pair.last_seq / 2))
 }
 
-fn hole(pair: &Pair) -> String {
-    page(pair, &format!("and seq > {} and seq < {}", pair.last_seq - 30, pair.last_seq - 9))
+fn catch_up(pair: &Pair) -> Range {
+    (pair.last_seq - 50, i64::MAX)
 }
 
-fn first(pair: &Pair) -> String {
-    page(pair, "")
+fn hole(pair: &Pair) -> Range {
+    (pair.last_seq - 30, pair.last_seq - 9)
 }
 
 fn join(_: &Pair) -> String {
@@ -91,10 +100,30 @@ fn bare_insert(pair: &Pair) -> String {
 }
 
 const QUERIES: &[Query] = &[
-    Query { name: "first page", kind: Kind::Read, user: first, bare: first },
-    Query { name: "page 1,000 deep", kind: Kind::Read, user: deep, bare: deep },
-    Query { name: "catch-up of 50", kind: Kind::Read, user: catch_up, bare: catch_up },
-    Query { name: "hole of 20", kind: Kind::Read, user: hole, bare: hole },
+    Query {
+        name: "first page",
+        kind: Kind::Read,
+        user: |pair| list(pair, first(pair)),
+        bare: |pair| bare_page(pair, first(pair)),
+    },
+    Query {
+        name: "page 1,000 deep",
+        kind: Kind::Read,
+        user: |pair| list(pair, deep(pair)),
+        bare: |pair| bare_page(pair, deep(pair)),
+    },
+    Query {
+        name: "catch-up of 50",
+        kind: Kind::Read,
+        user: |pair| list(pair, catch_up(pair)),
+        bare: |pair| bare_page(pair, catch_up(pair)),
+    },
+    Query {
+        name: "hole of 20",
+        kind: Kind::Read,
+        user: |pair| list(pair, hole(pair)),
+        bare: |pair| bare_page(pair, hole(pair)),
+    },
     Query { name: "join check", kind: Kind::Join, user: join, bare: join },
     Query { name: "RPC send", kind: Kind::Send, user: rpc, bare: bare_insert },
 ];
