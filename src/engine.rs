@@ -90,7 +90,11 @@ pub enum Input<V> {
         /// The text.
         body: String,
     },
-    /// Storage holds drafts of `thread` that an earlier page left: they are sent now, whether or not a session opens it.
+    /// Whether storage is still looking for what earlier pages left, as [`Input::Restore`] tells. Nothing is sent
+    /// meanwhile: what was written first goes first. `false` at the start.
+    Restoring(bool),
+    /// Storage holds drafts of `thread` that an earlier page left: they are sent now, whether or not a session opens it;
+    /// before what this page wrote while storage was looking, and behind what it wrote otherwise.
     Restore {
         /// The thread.
         thread: ThreadId,
@@ -270,6 +274,7 @@ pub(crate) struct Core<V> {
     pub(crate) socket: Socket,
     pub(crate) online: bool,
     pub(crate) visible: bool,
+    pub(crate) restoring: bool,
     /// Whether some thread's join waits for its answer.
     pub(crate) joining: bool,
     /// The threads that are known to exist.
@@ -348,6 +353,7 @@ impl<V: Json> Engine<V> {
                 token: Token::default(),
                 socket: Socket::default(),
                 online: true,
+                restoring: false,
                 visible: true,
                 joining: false,
                 known: Vec::new(),
@@ -414,6 +420,7 @@ impl<V: Json> Engine<V> {
                 }
                 thread_of(core, threads, thread, other).open(page_size);
             }
+            Input::Restoring(restoring) => core.restoring = restoring,
             Input::Restore { thread, other, drafts } => {
                 thread_of(core, threads, thread, other).restore(core, drafts);
             }

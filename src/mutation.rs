@@ -26,6 +26,7 @@ pub enum Mutation {
     ForgetRefused,
     NoRequestTimeout,
     NoRejoinAfterSocket,
+    SendWhileRestoring,
 }
 
 impl Mutation {
@@ -51,6 +52,7 @@ impl Mutation {
         Mutation::ForgetRefused,
         Mutation::NoRequestTimeout,
         Mutation::NoRejoinAfterSocket,
+        Mutation::SendWhileRestoring,
     ];
 }
 

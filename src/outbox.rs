@@ -80,12 +80,16 @@ impl Outbox {
         if mutated(Mutation::LastInFirstOut) { waiting.next_back() } else { waiting.next() }
     }
 
-    /// Adds one at the end; its order is set. Answers it as it is now.
-    pub fn push(&mut self, draft: Draft) -> &Draft {
-        self.last_order = self.last_order.max(draft.order.saturating_sub(1)) + 1;
-        let index = self.drafts.len();
-        self.drafts.push(Draft { order: self.last_order, ..draft });
-        &self.drafts[index]
+    /// Adds some at `at`, the length at most. Answers them and all that are behind them, in a new order.
+    pub fn insert(&mut self, at: usize, drafts: Vec<Draft>) -> &[Draft] {
+        let behind = self.drafts.split_off(at);
+        self.drafts.extend(drafts);
+        self.drafts.extend(behind);
+        for draft in &mut self.drafts[at..] {
+            self.last_order = self.last_order.max(draft.order.saturating_sub(1)) + 1;
+            draft.order = self.last_order;
+        }
+        &self.drafts[at..]
     }
 
     /// Takes one out. If its answer is awaited, that request is answered too: whoever takes it out aborts it.

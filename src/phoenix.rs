@@ -66,7 +66,7 @@ pub fn decode<V: Json>(frame: Frame<V>) -> Option<Incoming<V>> {
     match frame {
         Frame::Text(value) if value.len().is_some() => decode_text(
             value.at(2)?.as_str()?,
-            value.at(3)?.as_str()?,
+            &value.at(3)?.as_str()?,
             reference(value.at(0)),
             reference(value.at(1)),
             value.at(4)?,
@@ -84,12 +84,12 @@ pub fn decode<V: Json>(frame: Frame<V>) -> Option<Incoming<V>> {
 
 fn decode_text<V: Json>(
     topic: String,
-    event: impl AsRef<str>,
+    event: &str,
     join_ref: Option<u32>,
     reference: Option<u32>,
     payload: V,
 ) -> Option<Incoming<V>> {
-    let event = match event.as_ref() {
+    let event = match event {
         "phx_reply" => Event::Reply {
             reference: reference?,
             result: match payload.text("status")?.as_str() {

@@ -190,28 +190,33 @@ impl<V: Json> Thread<V> {
 
     pub(crate) fn send(&mut self, core: &mut Core<V>, id: MessageId, body: String) {
         let draft = Draft { id, body: body.into(), written_at: core.now.wall, order: 0, error: self.stopped.clone() };
-        self.add_draft(core, draft);
+        self.add_drafts(core, self.outbox.len(), vec![draft]);
     }
 
     /// Drafts that an earlier page left in storage.
     pub(crate) fn restore(&mut self, core: &mut Core<V>, mut drafts: Vec<Draft>) {
         drafts.sort_unstable_by_key(|draft| draft.order);
-        for draft in drafts {
-            if self.timeline.holds(draft.id) {
+        drafts.retain(|draft| {
+            let sent = self.timeline.holds(draft.id);
+            if sent {
                 core.emit(Output::Unstore(self.id.clone(), draft.id));
-            } else if self.outbox.position(draft.id).is_none() {
-                self.add_draft(core, draft);
             }
-        }
+            !sent && self.outbox.position(draft.id).is_none()
+        });
+        let at = if core.restoring { 0 } else { self.outbox.len() };
+        self.add_drafts(core, at, drafts);
     }
 
     /// Stored first, shown then.
-    fn add_draft(&mut self, core: &mut Core<V>, draft: Draft) {
-        let at = self.timeline.len() + self.outbox.len();
-        let draft = self.outbox.push(draft).clone();
-        let diff = Diff::Insert { at, messages: vec![draft.message()] };
-        core.emit(Output::Store(self.id.clone(), draft));
-        self.emit(core, vec![diff]);
+    fn add_drafts(&mut self, core: &mut Core<V>, at: usize, drafts: Vec<Draft>) {
+        if drafts.is_empty() {
+            return;
+        }
+        let messages = drafts.iter().map(Draft::message).collect();
+        for draft in self.outbox.insert(at, drafts) {
+            core.emit(Output::Store(self.id.clone(), draft.clone()));
+        }
+        self.emit(core, vec![Diff::Insert { at: self.timeline.len() + at, messages }]);
     }
 
     /// Takes a draft out of the outbox, off the screen and out of storage.
@@ -241,7 +246,8 @@ impl<V: Json> Thread<V> {
         let at = self.timeline.len() + index;
         if let Some(draft) = self.take_out(core, index) {
             self.emit(core, vec![Diff::Remove { at, count: 1 }]);
-            self.add_draft(core, Draft { error: self.stopped.clone(), order: 0, ..draft });
+            let draft = Draft { error: self.stopped.clone(), order: 0, ..draft };
+            self.add_drafts(core, self.outbox.len(), vec![draft]);
         }
     }
 
@@ -546,7 +552,10 @@ impl<V: Json> Thread<V> {
     }
 
     fn drive_send(&mut self, core: &mut Core<V>, token: &str, generation: u32) {
-        if self.outbox.in_flight.is_some() || !self.is_known() {
+        if self.outbox.in_flight.is_some()
+            || !self.is_known()
+            || core.restoring && !mutated(Mutation::SendWhileRestoring)
+        {
             return;
         }
         let Some(draft) = self.outbox.next() else { return };

@@ -283,6 +283,7 @@ impl Page {
                     self.feed(Input::Restore { thread, other, drafts });
                 }
             }
+            storage::Event::Started => self.feed(Input::Restoring(false)),
             storage::Event::SignedOut => Page::end_all(),
         }
     }
@@ -344,7 +345,7 @@ impl Page {
             listeners.push(hear(&document, "visibilitychange", visible));
         }
         self.listeners.replace(listeners);
-        self.inputs.borrow_mut().extend([online(), visible()]);
+        self.inputs.borrow_mut().extend([online(), visible(), Input::Restoring(persist_outbox)]);
     }
 }
 

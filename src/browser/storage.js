@@ -2,7 +2,8 @@
 //
 // A draft belongs to the page that wrote it. Each page holds a Web Lock, named after itself, until it ends, however it
 // ends; the others queue for it, and whoever gets it takes the drafts over. So a draft is sent by one page at a time, and
-// goes on within milliseconds of the death of its own.
+// goes on within milliseconds of the death of its own. A page that starts takes over what the dead have left before it
+// writes or sends anything of its own, so that what was typed first goes first.
 //
 // Without Web Locks (a page that is no secure context) a page takes over what it finds when it starts, even from a page
 // that lives. Both may send it then, and it is still one message: the table has the id once, and the second send is
@@ -78,8 +79,11 @@ export class Storage {
   #unwritten = new Map()
   #last = 0
   #database
-  /** Settles when the page has its lock: nothing is written before, or it would be up for taking. */
-  #locked
+  /**
+   * Settles when the page has its lock and has taken over what there was: what is written before would be up for taking,
+   * and out of order.
+   */
+  #started
   /** Settles when the last transaction has. */
   #flight = Promise.resolve()
   /** Settles when nothing is being written. */
@@ -91,15 +95,16 @@ export class Storage {
   /**
    * @param {(ticket: number) => void} written all writes up to this one are done, or have failed
    * @param {(works: boolean) => void} works whether what is written is kept
-   * @param {(records: object[]) => void} adopted drafts that are this page's from now on
+   * @param {(records: object[] | undefined) => void} adopted drafts that are this page's from now on; undefined when
+   *   all that was there at the start has been told, or cannot be had in time
    * @param {() => void} signedOut another page forgot everything
    */
   constructor(project, person, written, works, adopted, signedOut) {
     this.#project = project
     this.#person = person
     this.#tell = { written, works, adopted, signedOut }
-    this.#locked = this.#lock()
-    this.#locked.then(() => this.#meetOthers()).catch(() => this.#works(false))
+    this.#started = this.#start().catch(() => this.#works(false))
+    Promise.race([this.#started, sleep(PATIENCE)]).then(() => this.#tell?.adopted())
   }
 
   put(ticket, id, thread, order, writtenAt, body, code, detail) {
@@ -161,7 +166,7 @@ export class Storage {
     const ticket = this.#last
     const late = setTimeout(() => this.#works(false), PATIENCE)
     try {
-      await this.#locked
+      await this.#started
       const database = await this.#open()
       // One transaction takes along all that was put before it began, however many calls that were.
       if (this.#unwritten.size > 0) this.#flight = this.#flush(database)
@@ -192,8 +197,9 @@ export class Storage {
     }
   }
 
-  /** Finds the other pages of this person, living and dead. */
-  async #meetOthers() {
+  /** Finds the other pages of this person, the living and the dead. */
+  async #start() {
+    await this.#lock()
     this.#channel = channel()
     if (this.#channel) {
       this.#channel.onmessage = ({ data }) => {
@@ -206,8 +212,16 @@ export class Storage {
     const held = (await locks()?.query())?.held ?? []
     for (const { name } of held) if (name.startsWith(prefix)) this.#watch(name.slice(prefix.length))
     const records = await transact(await this.#open(), 'readonly', (drafts) => drafts.getAll(this.#mine()))
-    for (const { owner } of records) this.#watch(String(owner))
+    const owners = [...new Set(records.map(({ owner }) => String(owner)))]
+    await Promise.all(owners.map((owner) => this.#inherit(owner)))
+    for (const owner of owners) this.#watch(owner)
     this.#works(true)
+  }
+
+  /** Takes over from a page that is dead. */
+  #inherit(owner) {
+    if (!locks()) return this.#adopt(owner)
+    return locks().request(this.#name(owner), { ifAvailable: true }, (lock) => lock && this.#adopt(owner))
   }
 
   #mine = () => IDBKeyRange.bound([this.#project, this.#person], [this.#project, this.#person, []])

@@ -50,6 +50,8 @@ pub enum Event {
     Works(bool),
     /// Drafts that another page left.
     Adopted(Vec<(ThreadId, Draft)>),
+    /// All that was there at the start has been told.
+    Started,
     /// Another page signed out.
     SignedOut,
 }
@@ -69,6 +71,9 @@ impl Storage {
             Closure::new(|ticket: JsValue| notify::written(ticket.as_f64().unwrap_or_default() as u32)),
             Closure::new(move |value: JsValue| works(Event::Works(value.is_truthy()))),
             Closure::new(move |records: JsValue| {
+                if records.is_undefined() {
+                    return adopted(Event::Started);
+                }
                 let records = Value(records);
                 let all = (0..records.len().unwrap_or(0)).filter_map(|at| stored::read(&records.at(at)?, &me));
                 adopted(Event::Adopted(all.collect()));

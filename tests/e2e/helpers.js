@@ -2,35 +2,20 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { after, afterEach } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
-import pg from 'pg'
-import { chromium } from 'playwright-core'
+import { admin, database, ensure, eventually, launch, link, rows, setting, signUp, threadId } from './project.js'
 
-/** @param {string} name */
-export function setting(name) {
-  const value = process.env[name]
-  if (!value) throw new Error(`${name} is not set: run these tests by \`cargo xtask test e2e\``)
-  return value
-}
+export { admin, eventually, faults, rows, SEND, setting, threadId } from './project.js'
 
-const SUPABASE_URL = setting('SUPABASE_URL')
-const SERVICE_ROLE_KEY = setting('SUPABASE_SERVICE_ROLE_KEY')
 export const APP_URL = setting('APP_URL')
 export const BACKEND_URL = setting('BACKEND_URL')
 export const PASSWORD = 'a password of the tests'
-/** The path of the function that sends. */
-export const SEND = '/rest/v1/rpc/insert_chat_message'
 
 /**
  * @typedef {{ name: string, mongoId: string, id: string, email: string }} Person
  * @typedef {{ id: string, seq: number | null, sender: string, status: string, body: string }} Bubble
  */
 
-const database = new pg.Pool({ connectionString: setting('DATABASE_URL'), max: 2 })
-export const browser = await chromium.launch({
-  executablePath: setting('CHROMIUM'),
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-})
+export const browser = await launch()
 /** @type {Window[]} */
 const windows = []
 
@@ -46,43 +31,6 @@ after(async () => {
   await browser.close()
   await database.end()
 })
-
-/**
- * Tries again until `check` passes, and fails as it failed last.
- *
- * @template T
- * @param {() => T | Promise<T>} check
- * @param {number} [within] ms
- * @returns {Promise<T>}
- */
-export async function eventually(check, within = 20_000) {
-  const end = Date.now() + within
-  for (;;) {
-    try {
-      return await check()
-    } catch (error) {
-      if (Date.now() > end) throw error
-    }
-    await sleep(50)
-  }
-}
-
-/**
- * The stand-in's admin port.
- *
- * @param {'GET' | 'POST' | 'DELETE'} method
- * @param {string} path
- * @param {unknown} [body]
- */
-export async function admin(method, path, body) {
-  const response = await fetch(setting('ADMIN_URL') + path, { method, ...(body !== undefined && { body: JSON.stringify(body) }) })
-  const text = await response.text()
-  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`)
-  return text === '' ? undefined : JSON.parse(text)
-}
-
-/** @param {object[]} rules */
-export const faults = (...rules) => admin('POST', '/faults', rules)
 
 /**
  * The channels that the server has for `person`, with their sockets.
@@ -103,18 +51,6 @@ export async function sockets() {
   return state.sockets.map((/** @type {any} */ socket) => socket.id)
 }
 
-/** @param {string} path @param {object} body */
-async function supabase(path, body) {
-  const response = await fetch(SUPABASE_URL + path, {
-    method: 'POST',
-    headers: { apikey: SERVICE_ROLE_KEY, authorization: `Bearer ${SERVICE_ROLE_KEY}`, 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  })
-  const text = await response.text()
-  if (!response.ok) throw new Error(`${path}: ${response.status} ${text}`)
-  return text === '' ? undefined : JSON.parse(text)
-}
-
 /**
  * A new account: each test has people of its own, so none sees what another left.
  *
@@ -124,33 +60,12 @@ async function supabase(path, body) {
  */
 export async function person(name, metadata) {
   const mongoId = randomBytes(12).toString('hex')
-  const email = `${mongoId}@example.com`
-  const user = await supabase('/auth/v1/admin/users', {
-    email,
-    password: PASSWORD,
-    email_confirm: true,
-    app_metadata: metadata ?? { mongoUserId: mongoId, name },
-  })
-  return { name, mongoId, id: user.id, email }
+  const account = { email: `${mongoId}@example.com`, password: PASSWORD, app_metadata: metadata ?? { mongoUserId: mongoId, name } }
+  return { name, mongoId, id: await signUp(account), email: account.email }
 }
 
 /** @returns {Promise<[Person, Person]>} */
 export const pair = () => Promise.all([person('Ana'), person('Ben')])
-
-/** @param {Person} a @param {Person} b */
-export const threadId = (a, b) => [a.mongoId, b.mongoId].sort().join('__')
-
-/**
- * The thread's rows in order of their numbers.
- *
- * @param {Person} a
- * @param {Person} b
- * @returns {Promise<{ id: string, seq: number, sender_mongo_id: string, body: string }[]>}
- */
-export async function rows(a, b) {
-  const sql = 'select id, seq::int, sender_mongo_id, body from public.chat_messages where thread_id = $1 order by seq'
-  return (await database.query(sql, [threadId(a, b)])).rows
-}
 
 /**
  * Writes messages into the thread, without a browser: those with an even index are `a`'s.
@@ -160,8 +75,9 @@ export async function rows(a, b) {
  * @param {string[]} bodies
  */
 export async function seed(a, b, bodies) {
-  for (const { mongoId, id } of [a, b]) await supabase('/rest/v1/rpc/link_chat_identity', { _mongo_id: mongoId, _supabase_id: id })
-  await supabase('/rest/v1/rpc/ensure_chat_thread', { _mongo_id_1: a.mongoId, _mongo_id_2: b.mongoId })
+  await link(a)
+  await link(b)
+  await ensure(a, b)
   await database.query(
     `insert into public.chat_messages (thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body)
      select $1, case n % 2 when 1 then $2 else $3 end::uuid, case n % 2 when 1 then $4 else $5 end, case n % 2 when 1 then $5 else $4 end, body

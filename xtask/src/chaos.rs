@@ -18,15 +18,18 @@ pub struct Options {
 
 /// True if chopped-chat lost, doubled and swapped nothing.
 pub fn run(options: &Options) -> Result<bool> {
+    build::package()?;
+    let stack = Stack::start(0)?;
+    Ok(process::watch(&mut program(&stack, options.rounds, options.seed)?)?.success())
+}
+
+/// Its rounds on `stack`, with the package that is built.
+pub fn program(stack: &Stack, rounds: u32, seed: Option<u32>) -> Result<Command> {
     let dir = node::install("tests/e2e")?;
     // The peer's library.
     node::install("tests/supabase-js")?;
-    let chromium = chromium::browser()?;
-    build::package()?;
-    let stack = Stack::start(0)?;
     let mut command = Command::new("node");
-    command.arg("chaos/chaos.js").arg(format!("--rounds={}", options.rounds));
-    command.args(options.seed.map(|seed| format!("--seed={seed}")));
-    let ran = process::watch(command.envs(stack.addresses.environment()).env("CHROMIUM", chromium).current_dir(dir))?;
-    Ok(ran.success())
+    command.arg("chaos/chaos.js").arg(format!("--rounds={rounds}")).args(seed.map(|seed| format!("--seed={seed}")));
+    command.envs(stack.addresses.environment()).env("CHROMIUM", chromium::browser()?).current_dir(dir);
+    Ok(command)
 }

@@ -4,7 +4,7 @@ use crate::example::{Example, Mode, Project};
 use crate::process::{self, Ran};
 use crate::stack::Stack;
 use crate::toolchain::{self, WasmToolchain};
-use crate::{build, chromium, node, paths, sim, tools};
+use crate::{build, chaos, chromium, node, paths, sim, tools};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use serde_json::json;
@@ -252,6 +252,7 @@ fn e2e(count: &mut Count) -> Result<()> {
         }
     }
     count.tests(ran);
+    count.check(process::attempt("chaos, 3 rounds", &mut chaos::program(&stack, 3, None)?)?);
     Ok(())
 }
 

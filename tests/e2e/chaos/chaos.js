@@ -2,7 +2,8 @@
 // with the plan's client, at the same time and under the same faults. Prints what became of their messages.
 import { parseArgs } from 'node:util'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { SEND, Stage, Tab, admin, faults, pair } from './stage.js'
+import { SEND, admin, faults, rows } from '../project.js'
+import { Stage, Tab, pair } from './stage.js'
 
 /** @typedef {import('./stage.js').Client} Client */
 /** @typedef {import('./stage.js').Person} Person */
@@ -134,28 +135,28 @@ class Play {
   /** What there is now, against what there should be. */
   async look() {
     const [a, b] = this.people
-    const [rows, ...screens] = await Promise.all([this.stage.rows(a, b), ...this.tabs.map((tab) => tab.bubbles())])
+    const [table, ...screens] = await Promise.all([rows(a, b), ...this.tabs.map((tab) => tab.bubbles())])
     const count = (/** @type {{ body: string }[]} */ list, /** @type {string} */ body) => list.filter((one) => one.body === body).length
-    const places = [rows, ...screens]
+    const places = [table, ...screens]
     const typed = [...this.typed.values()].flat()
-    const bodies = new Set([...typed, ...this.uncertain, ...rows.map(({ body }) => body)])
-    const missing = [...typed, ...rows.map(({ body }) => body)].filter((body) => places.some((place) => count(place, body) === 0))
+    const bodies = new Set([...typed, ...this.uncertain, ...table.map(({ body }) => body)])
+    const missing = [...typed, ...table.map(({ body }) => body)].filter((body) => places.some((place) => count(place, body) === 0))
     const doubled = [...bodies].filter((body) => places.some((place) => count(place, body) > 1))
     const unfinished = screens.flat().filter(({ status }) => status !== 'sent').length
     let resent = 0
     for (const [author, order] of this.typed) {
-      const at = rows.filter((row) => row.sender_mongo_id === author && order.includes(row.body)).map((row) => order.indexOf(row.body))
+      const at = table.filter((row) => row.sender_mongo_id === author && order.includes(row.body)).map((row) => order.indexOf(row.body))
       resent += at.filter((place, index) => index > 0 && place < /** @type {number} */ (at[index - 1])).length
     }
-    const seqs = new Map(rows.map(({ id, seq }) => [id, seq]))
+    const seqs = new Map(table.map(({ id, seq }) => [id, seq]))
     const swapped = screens.map((screen) => screen.filter((bubble, index) => index > 0 && (seqs.get(bubble.id) ?? Infinity) < (seqs.get(screen[index - 1]?.id ?? '') ?? 0)).length)
     return {
       lost: new Set(missing),
       doubled,
       swapped: swapped.reduce((sum, one) => sum + one, 0),
       resent,
-      complete: missing.length === 0 && unfinished === 0 && screens.every((screen) => screen.length >= rows.length),
-      picture: JSON.stringify([rows.length, screens]),
+      complete: missing.length === 0 && unfinished === 0 && screens.every((screen) => screen.length >= table.length),
+      picture: JSON.stringify([table.length, screens]),
     }
   }
 

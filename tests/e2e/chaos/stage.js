@@ -4,77 +4,28 @@ import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { extname, join, normalize } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import pg from 'pg'
-import { chromium } from 'playwright-core'
+import { admin, database, ensure, launch, link, setting, signUp, threadId } from '../project.js'
 
 /** @typedef {{ mongoId: string, id: string }} Person */
 /** @typedef {'ours' | 'plan'} Client */
 /** @typedef {{ id: string, body: string, status: string, seq: number | null, mine: boolean }} Bubble */
-/** @typedef {{ id: string, seq: number, sender_mongo_id: string, body: string }} Row */
 
 const root = join(import.meta.dirname, '../../..')
-/** The path of the function that sends. */
-export const SEND = '/rest/v1/rpc/insert_chat_message'
-
-/** @param {string} name */
-function setting(name) {
-  const value = process.env[name]
-  if (!value) throw new Error(`${name} is not set: run this by \`cargo xtask chaos\` or \`cargo xtask test e2e\``)
-  return value
-}
-
-const SUPABASE_URL = setting('SUPABASE_URL')
-const SERVICE_ROLE_KEY = setting('SUPABASE_SERVICE_ROLE_KEY')
-
-/**
- * The stand-in's admin port.
- *
- * @param {'GET' | 'POST' | 'DELETE'} method
- * @param {string} path
- * @param {unknown} [body]
- */
-export async function admin(method, path, body) {
-  const response = await fetch(setting('ADMIN_URL') + path, { method, ...(body !== undefined && { body: JSON.stringify(body) }) })
-  const text = await response.text()
-  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`)
-  return text === '' ? undefined : JSON.parse(text)
-}
-
-/** @param {object[]} rules */
-export const faults = (...rules) => admin('POST', '/faults', rules)
-
-/** As the service role. @param {string} path @param {object} body */
-async function supabase(path, body) {
-  const response = await fetch(SUPABASE_URL + path, {
-    method: 'POST',
-    headers: { apikey: SERVICE_ROLE_KEY, authorization: `Bearer ${SERVICE_ROLE_KEY}`, 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  })
-  const text = await response.text()
-  if (!response.ok) throw new Error(`${path}: ${response.status} ${text}`)
-  return text === '' ? undefined : JSON.parse(text)
-}
-
-/** @param {Person} a @param {Person} b */
-export const threadId = (a, b) => [a.mongoId, b.mongoId].sort().join('__')
 
 /** Two new people and their thread. @returns {Promise<[Person, Person]>} */
 export async function pair() {
   const one = async () => {
     const mongoId = randomBytes(12).toString('hex')
-    const account = { email: `${mongoId}@example.com`, password: 'chopped-test', email_confirm: true, app_metadata: { mongoUserId: mongoId } }
-    const { id } = await supabase('/auth/v1/admin/users', account)
-    await supabase('/rest/v1/rpc/link_chat_identity', { _mongo_id: mongoId, _supabase_id: id })
+    const id = await signUp({ email: `${mongoId}@example.com`, password: 'chopped-test', app_metadata: { mongoUserId: mongoId } })
+    await link({ mongoId, id })
     return { mongoId, id }
   }
   const [a, b] = [await one(), await one()]
-  await supabase('/rest/v1/rpc/ensure_chat_thread', { _mongo_id_1: a.mongoId, _mongo_id_2: b.mongoId })
+  await ensure(a, b)
   return [a, b]
 }
 
 export class Stage {
-  #database = new pg.Pool({ connectionString: setting('DATABASE_URL'), max: 2 })
   #server = createServer((request, response) => {
     this.#answer(request.method ?? '', new URL(request.url ?? '/', 'http://localhost')).then(
       ([status, type, body]) => response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' }).end(body),
@@ -92,11 +43,7 @@ export class Stage {
   }
 
   static async open() {
-    const browser = await chromium.launch({
-      executablePath: setting('CHROMIUM'),
-      args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-    })
-    const stage = new Stage(browser)
+    const stage = new Stage(await launch())
     await new Promise((ready) => stage.#server.listen(0, '127.0.0.1', () => ready(undefined)))
     return stage
   }
@@ -105,7 +52,7 @@ export class Stage {
     await this.browser.close()
     this.#server.closeAllConnections()
     this.#server.close()
-    await this.#database.end()
+    await database.end()
   }
 
   get url() {
@@ -116,19 +63,13 @@ export class Stage {
 
   /** The page of `client` for `me`, in a thread with `other`. @param {Client} client @param {Person} me @param {Person} other */
   address(client, me, other) {
-    const about = { url: SUPABASE_URL, key: setting('SUPABASE_ANON_KEY'), me: me.mongoId, user: me.id, other: other.mongoId }
+    const about = { url: setting('SUPABASE_URL'), key: setting('SUPABASE_ANON_KEY'), me: me.mongoId, user: me.id, other: other.mongoId }
     return `${this.url}/${client}.html#${encodeURIComponent(JSON.stringify(about))}`
-  }
-
-  /** The thread's rows in order of their numbers. @param {Person} a @param {Person} b @returns {Promise<Row[]>} */
-  async rows(a, b) {
-    const sql = 'select id, seq::int, sender_mongo_id, body from public.chat_messages where thread_id = $1 order by seq'
-    return (await this.#database.query(sql, [threadId(a, b)])).rows
   }
 
   /** Messages that `a` sends from another device. @param {Person} a @param {Person} b @param {string[]} bodies */
   async write(a, b, bodies) {
-    await this.#database.query(
+    await database.query(
       `insert into public.chat_messages (thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body)
        select $1, $2::uuid, $3, $4, body from unnest($5::text[]) with ordinality as new (body, n) order by n`,
       [threadId(a, b), a.id, a.mongoId, b.mongoId, bodies],
@@ -144,7 +85,7 @@ export class Stage {
       return json(200, await admin('POST', '/tokens', { sub: searchParams.get('user'), expires_in: this.tokenLife }))
     }
     if (pathname === '/api/ensure' && method === 'POST') {
-      await supabase('/rest/v1/rpc/ensure_chat_thread', { _mongo_id_1: searchParams.get('me'), _mongo_id_2: searchParams.get('other') })
+      await ensure({ mongoId: searchParams.get('me') ?? '' }, { mongoId: searchParams.get('other') ?? '' })
       return json(200, {})
     }
     if (pathname.endsWith('.html')) {
@@ -159,26 +100,6 @@ export class Stage {
       return [200, types[extname(pathname)] ?? 'text/plain', await readFile(join(root, folder, normalize(pathname.slice(prefix.length))))]
     }
     return [404, 'text/plain', 'not found']
-  }
-}
-
-/**
- * Tries again until `check` passes, and fails as it failed last.
- *
- * @template T
- * @param {() => T | Promise<T>} check
- * @param {number} [within] ms
- * @returns {Promise<T>}
- */
-export async function eventually(check, within = 20_000) {
-  const end = Date.now() + within
-  for (;;) {
-    try {
-      return await check()
-    } catch (error) {
-      if (Date.now() > end) throw error
-    }
-    await sleep(25)
   }
 }
 

@@ -46,6 +46,8 @@ pub struct Tab {
     pub open: BTreeMap<ThreadId, u32>,
     /// Drafts in storage, which survives the tab.
     pub storage: BTreeMap<MessageId, (ThreadId, Draft)>,
+    /// What is written once storage has been read, while it is being read: until then its order is not known.
+    unwritten: Option<BTreeMap<MessageId, (ThreadId, Draft)>>,
     /// True time of the incarnation's start, plus all that its monotonic clock slept through.
     pub mono_zero: u64,
     /// Wall clock minus true time, in ms.
@@ -66,6 +68,7 @@ impl Tab {
             screens: BTreeMap::new(),
             open: BTreeMap::new(),
             storage: BTreeMap::new(),
+            unwritten: None,
             mono_zero: 0,
             wall_offset: 0,
             asleep_until: 0,
@@ -80,6 +83,7 @@ impl Tab {
         self.life += 1;
         self.mono_zero = now;
         self.visible = true;
+        self.unwritten = Some(BTreeMap::new());
         self.engine = Some(Engine::new(Config {
             supabase_url: "https://model".into(),
             anon_key: "anon".into(),
@@ -88,12 +92,19 @@ impl Tab {
         }));
     }
 
-    /// Ends the page without a word.
-    pub fn kill(&mut self) {
+    /// Storage has been read.
+    pub fn restored(&mut self) {
+        self.storage.extend(self.unwritten.take().unwrap_or_default());
+    }
+
+    /// Ends the page without a word. Answers the messages that were not written yet.
+    pub fn kill(&mut self) -> Vec<MessageId> {
         self.life += 1;
         self.engine = None;
         self.screens.clear();
         self.open.clear();
+        let unwritten = self.unwritten.take().unwrap_or_default();
+        unwritten.into_keys().filter(|id| !self.storage.contains_key(id)).collect()
     }
 
     pub fn clocks(&self, now: u64) -> Now {
@@ -138,10 +149,13 @@ impl Tab {
                     self.screens.entry(thread).or_default().state = Some(state);
                 }
                 Output::Store(thread, draft) => {
-                    self.storage.insert(draft.id, (thread, draft));
+                    self.unwritten.as_mut().unwrap_or(&mut self.storage).insert(draft.id, (thread, draft));
                 }
                 Output::Unstore(_, id) => {
                     self.storage.remove(&id);
+                    if let Some(unwritten) = &mut self.unwritten {
+                        unwritten.remove(&id);
+                    }
                 }
                 Output::Forgotten(thread) => {
                     if self.open.get(&thread).is_some_and(|sessions| *sessions > 0) {

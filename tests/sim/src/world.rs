@@ -4,7 +4,7 @@ use crate::coverage::Coverage;
 use crate::server::{Server, token_end};
 use crate::tab::Tab;
 use chopped_chat::backoff::Rng;
-use chopped_chat::{Answer, Frame, Input, MessageId, Output, Request, RequestId, SocketId, Status, ThreadId};
+use chopped_chat::{Answer, Draft, Frame, Input, MessageId, Output, Request, RequestId, SocketId, Status, ThreadId};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -56,6 +56,8 @@ enum Event {
     Idle(ConnId),
     ReplicationReady(u32),
     Restart(TabId),
+    /// Storage has been read: this is what an earlier life of the tab left.
+    Restored(TabId, u32, BTreeMap<ThreadId, Vec<Draft>>),
     Wakes(TabId),
     Online(TabId),
     SignedIn(String),
@@ -285,6 +287,7 @@ impl World {
         | Event::SocketOpens(tab, ..)
         | Event::SocketDies(tab, ..)
         | Event::FrameDelivered(tab, ..)
+        | Event::Restored(tab, ..)
         | Event::Act(tab) = event
             && self.tabs[tab].asleep_until > time
         {
@@ -370,6 +373,11 @@ impl World {
                     self.start(tab)?;
                 }
             }
+            Event::Restored(tab, life, stored) => {
+                if self.tabs[tab].life == life {
+                    self.restored(tab, stored)?;
+                }
+            }
             Event::Wakes(tab) => self.wakes(tab)?,
             Event::Online(tab) => self.set_online(tab, true)?,
             Event::SignedIn(person) => self.server.signed_out.retain(|p| *p != person),
@@ -390,17 +398,24 @@ impl World {
         for (thread, draft) in self.tabs[tab].storage.values() {
             stored.entry(thread.clone()).or_default().push(draft.clone());
         }
-        // The page opens before or after its storage is read.
-        let early = self.rng.up_to(1) == 0;
+        self.feed(tab, Input::Restoring(true))?;
         let thread = self.thread_of(tab);
-        if early {
+        // The page opens, and is written on, before or after its storage is read.
+        if self.rng.up_to(1) == 0 {
             self.open(tab, &thread)?;
         }
+        let delay = self.rng.up_to(1) * self.rng.up_to(2_000);
+        self.after(delay, Event::Restored(tab, self.tabs[tab].life, stored));
+        Ok(())
+    }
+
+    fn restored(&mut self, tab: TabId, stored: BTreeMap<ThreadId, Vec<Draft>>) -> Result<(), String> {
         for (thread, drafts) in stored {
             let other = self.other(tab, &thread).to_owned();
             self.feed(tab, Input::Restore { thread, other, drafts })?;
         }
-        Ok(())
+        self.tabs[tab].restored();
+        self.feed(tab, Input::Restoring(false))
     }
 
     fn wakes(&mut self, tab: TabId) -> Result<(), String> {
@@ -966,7 +981,10 @@ impl World {
                 self.hit(if sending { "fault: tab killed while sending" } else { "fault: tab killed" });
                 trace!(self, "{}{tab} dies", self.tabs[tab].person);
                 let life = self.tabs[tab].life;
-                self.tabs[tab].kill();
+                for id in self.tabs[tab].kill() {
+                    // It may be there or not, as in any write that was cut short.
+                    self.sent.iter_mut().filter(|sent| sent.id == id).for_each(|sent| sent.discarded = true);
+                }
                 let dead: Vec<_> =
                     self.conns.iter().filter(|(_, c)| c.tab == tab && c.life == life).map(|(id, _)| *id).collect();
                 for id in dead {

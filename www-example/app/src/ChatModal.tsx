@@ -61,6 +61,7 @@ export function ChatModal({ myMongoId, other, onClose, onSignInAgain }: Props) {
   }
 
   const signedOut = chat.status === 'auth-required'
+  const wouldBeLost = chat.status === 'offline' && !chat.outboxPersists
   return (
     <dialog ref={dialog} className="chat" aria-labelledby="chat-title" data-testid="chat-modal" onCancel={closeOnEscape} onMouseDown={closeOnBackdrop}>
       <div className="chat-inside">
@@ -70,6 +71,7 @@ export function ChatModal({ myMongoId, other, onClose, onSignInAgain }: Props) {
             <h2 id="chat-title">{other.name}</h2>
             <p className="connection" role="status" data-testid="connection" data-status={chat.status}>
               {CONNECTION[chat.status]}
+              {wouldBeLost && ' Keep this page open until then: this browser stores nothing.'}
             </p>
           </div>
           <button type="button" className="close" onClick={onClose} aria-label="Close the chat" data-testid="close">

@@ -1,0 +1,91 @@
+// The project that the tests run on, the stand-in for Supabase: its faults, accounts and table; and the browser.
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+import { chromium } from 'playwright-core'
+
+/** @typedef {{ id: string, seq: number, sender_mongo_id: string, body: string }} Row */
+
+/** @param {string} name */
+export function setting(name) {
+  const value = process.env[name]
+  if (!value) throw new Error(`${name} is not set: run this by \`cargo xtask test e2e\` or \`cargo xtask chaos\``)
+  return value
+}
+
+/** The path of the function that sends. */
+export const SEND = '/rest/v1/rpc/insert_chat_message'
+export const database = new pg.Pool({ connectionString: setting('DATABASE_URL'), max: 2 })
+
+export const launch = () =>
+  chromium.launch({
+    executablePath: setting('CHROMIUM'),
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  })
+
+/**
+ * Tries again until `check` passes, and fails as it failed last.
+ *
+ * @template T
+ * @param {() => T | Promise<T>} check
+ * @param {number} [within] ms
+ * @returns {Promise<T>}
+ */
+export async function eventually(check, within = 20_000) {
+  const end = Date.now() + within
+  for (;;) {
+    try {
+      return await check()
+    } catch (error) {
+      if (Date.now() > end) throw error
+    }
+    await sleep(25)
+  }
+}
+
+/**
+ * The stand-in's admin port.
+ *
+ * @param {'GET' | 'POST' | 'DELETE'} method
+ * @param {string} path
+ * @param {unknown} [body]
+ */
+export async function admin(method, path, body) {
+  const response = await fetch(setting('ADMIN_URL') + path, { method, ...(body !== undefined && { body: JSON.stringify(body) }) })
+  const text = await response.text()
+  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`)
+  return text === '' ? undefined : JSON.parse(text)
+}
+
+/** @param {object[]} rules */
+export const faults = (...rules) => admin('POST', '/faults', rules)
+
+/** As the service role. @param {string} path @param {object} body */
+async function supabase(path, body) {
+  const key = setting('SUPABASE_SERVICE_ROLE_KEY')
+  const response = await fetch(setting('SUPABASE_URL') + path, {
+    method: 'POST',
+    headers: { apikey: key, authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  })
+  const text = await response.text()
+  if (!response.ok) throw new Error(`${path}: ${response.status} ${text}`)
+  return text === '' ? undefined : JSON.parse(text)
+}
+
+/** A new account's id. @param {{ email: string, password: string, app_metadata: object }} account @returns {Promise<string>} */
+export const signUp = async (account) => (await supabase('/auth/v1/admin/users', { ...account, email_confirm: true })).id
+
+/** @param {{ mongoId: string, id: string }} person */
+export const link = ({ mongoId, id }) => supabase('/rest/v1/rpc/link_chat_identity', { _mongo_id: mongoId, _supabase_id: id })
+
+/** @param {{ mongoId: string }} a @param {{ mongoId: string }} b */
+export const ensure = (a, b) => supabase('/rest/v1/rpc/ensure_chat_thread', { _mongo_id_1: a.mongoId, _mongo_id_2: b.mongoId })
+
+/** @param {{ mongoId: string }} a @param {{ mongoId: string }} b */
+export const threadId = (a, b) => [a.mongoId, b.mongoId].sort().join('__')
+
+/** The thread's rows in order of their numbers. @param {{ mongoId: string }} a @param {{ mongoId: string }} b @returns {Promise<Row[]>} */
+export async function rows(a, b) {
+  const sql = 'select id, seq::int, sender_mongo_id, body from public.chat_messages where thread_id = $1 order by seq'
+  return (await database.query(sql, [threadId(a, b)])).rows
+}
