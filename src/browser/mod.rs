@@ -33,3 +33,6 @@ mod timer;
 mod values;
 
 pub use session::{ChatSession, sign_out, thread_id};
+
+#[global_allocator]
+static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();

@@ -55,7 +55,13 @@ impl WasmToolchain {
             rust_src()?;
         }
         let mut command = self.cargo()?;
-        let smallest = ["-Zunstable-options", "-Cpanic=immediate-abort", "-Zlocation-detail=none", "-Zfmt-debug=none"];
+        let smallest = [
+            "-Zunstable-options",
+            "-Cpanic=immediate-abort",
+            "-Zlocation-detail=none",
+            "-Zfmt-debug=none",
+            "-Clink-arg=-zstack-size=131072",
+        ];
         // A sysroot of our own has a library but no sources.
         let own = self.rustflags.iter().skip(if self.bin.is_some() { 2 } else { 0 }).cloned();
         let flags: Vec<OsString> = own.chain(smallest.map(OsString::from)).collect();
