@@ -61,6 +61,7 @@ await build({
 
 await writeFile(join(out, 'core_bg.wasm'), bytes)
 await writeFile(join(out, 'inline.js'), `export default"${deflateRawSync(bytes, { level: 9 }).toString('base64')}"\n`)
+for (const name of ['vite.js', 'vite.d.ts']) await copyFile(join(template, 'node', name), join(out, name))
 for (const name of ['index.d.ts', 'react.d.ts']) await copyFile(join(source, name), join(out, name))
 for (const name of ['README.md', 'LICENSE']) await copyFile(join(template, name), join(out, name))
 

@@ -35,7 +35,7 @@ export const hosts = [
 ]
 
 /** @param {string} dir @param {Record<string, string>} [headers] @returns {Promise<Served>} */
-async function serveFiles(dir, headers = {}) {
+export async function serveFiles(dir, headers = {}) {
   const server = createServer(async (request, response) => {
     const { pathname } = new URL(request.url ?? '/', 'http://localhost')
     const file = resolve(dir, `.${pathname === '/' ? '/index.html' : pathname}`)
