@@ -1,10 +1,11 @@
 // Makes the npm package: `npm run assemble -- --wasm DIR --out DIR`. DIR holds what wasm-bindgen made with
 // `--target web --omit-default-module-path --out-name core`, wasm-opt behind it.
 import { build } from 'esbuild'
-import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { copyFile, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { deflateRawSync } from 'node:zlib'
+import { endpoints } from './endpoints.mjs'
 import { shorten } from './shorten.mjs'
 
 const { values: flags } = parseArgs({ options: { wasm: { type: 'string' }, out: { type: 'string' } } })
@@ -13,6 +14,7 @@ if (!flags.wasm || !flags.out) {
   process.exit(2)
 }
 const template = resolve(import.meta.dirname, '..')
+const repository = resolve(template, '..')
 const source = join(template, 'src')
 const wasm = resolve(flags.wasm)
 const out = resolve(flags.out)
@@ -63,7 +65,23 @@ await writeFile(join(out, 'core_bg.wasm'), bytes)
 await writeFile(join(out, 'inline.js'), `export default"${deflateRawSync(bytes, { level: 9 }).toString('base64')}"\n`)
 for (const name of ['vite.js', 'vite.d.ts']) await copyFile(join(template, 'node', name), join(out, name))
 for (const name of ['index.d.ts', 'react.d.ts']) await copyFile(join(source, name), join(out, name))
-for (const name of ['README.md', 'LICENSE']) await copyFile(join(template, name), join(out, name))
+for (const name of ['cli.js', 'steps.js']) await copyFile(join(template, 'node', name), join(await made('bin'), name))
+
+// What `init` copies into a project.
+for (const name of await readdir(join(repository, 'sql'))) {
+  await copyFile(join(repository, 'sql', name), join(await made(/^\d/.test(name) ? 'supabase/migrations' : 'supabase'), name))
+}
+for (const [path, text] of await endpoints(join(repository, 'www-example/backend'))) {
+  await writeFile(join(await made(dirname(join('next', path))), basename(path)), text)
+}
+
+for (const name of ['README.md', 'CHANGELOG.md', 'LICENSE']) await copyFile(join(template, name), join(out, name))
+
+/** @param {string} folder @returns {Promise<string>} that folder of the package, which is there then */
+async function made(folder) {
+  await mkdir(join(out, folder), { recursive: true })
+  return join(out, folder)
+}
 
 const { scripts: _scripts, devDependencies: _devDependencies, ...published } = JSON.parse(
   await readFile(join(template, 'package.json'), 'utf8'),

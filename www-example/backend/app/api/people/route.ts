@@ -1,5 +1,5 @@
 import { caller } from '@/lib/caller'
-import { demoPeople } from '@/lib/people'
+import { demoPeople } from '@/lib/demo-people'
 import { endpoint } from '@/lib/route'
 
 /** GET /api/people -> `[{ mongo_user_id, name }]`, oneself among them. For the signed in. */

@@ -1,5 +1,5 @@
 import { isAuthRetryableFetchError } from '@supabase/supabase-js'
-import { personOf } from '@/lib/people'
+import { personOf } from '@/lib/demo-people'
 import { Refusal } from '@/lib/refusal'
 import { endpoint, jsonBody } from '@/lib/route'
 import { sessionClient } from '@/lib/supabase'
