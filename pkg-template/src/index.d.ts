@@ -10,6 +10,13 @@
  * ```
  */
 
+declare global {
+  // As TypeScript's own "esnext.disposable" has it, for projects that do not take that in.
+  interface SymbolConstructor {
+    readonly dispose: unique symbol
+  }
+}
+
 /** Where the WebAssembly module may come from. */
 export type WasmSource = string | URL | Request | Response | BufferSource | WebAssembly.Module
 
