@@ -60,7 +60,7 @@ export function shorten(wasm, glue) {
 
 const utf8 = { encode: new TextEncoder(), decode: new TextDecoder('utf-8', { fatal: true }) }
 
-class Reader {
+export class Reader {
   at = 0
 
   /** @param {Uint8Array} buffer */

@@ -1,7 +1,7 @@
 // What goes to the registry: what it contains, and how it resolves, in Node.js and for TypeScript.
 import assert from 'node:assert/strict'
-import { readFile, readdir } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { readFile, readdir, stat } from 'node:fs/promises'
+import { join, relative, resolve } from 'node:path'
 import { before, test } from 'node:test'
 import { run } from './hosts.js'
 import { packed } from './support.js'
@@ -99,6 +99,21 @@ test('the SQL and the endpoints are those of the repository', async () => {
   const alias = /@\/lib\/\w/
   for (const path of await readdir(join(installed, 'next'), { recursive: true })) {
     if (path.endsWith('.ts')) assert.doesNotMatch(await readFile(join(installed, 'next', path), 'utf8'), alias, path)
+  }
+})
+
+test('assembled again it is the same to the byte', async () => {
+  const made = resolve(ROOT, process.env.CARGO_TARGET_DIR ?? 'target', 'wasm/package')
+  const glue = await Promise.all((await readdir(made)).map(async (name) => ({ name, at: (await stat(join(made, name))).mtimeMs })))
+  const newest = glue.sort((a, b) => b.at - a.at)[0]?.name
+  assert.ok(newest, `${made} is empty: run \`cargo xtask build\``)
+  const again = join(app, 'again')
+  await run(process.execPath, ['scripts/assemble.mjs', '--wasm', join(made, newest), '--out', again], { cwd: join(ROOT, 'pkg-template') })
+  const files = (await readdir(join(ROOT, 'pkg'), { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile())
+  assert.equal((await readdir(again, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).length, files.length)
+  for (const { parentPath, name } of files) {
+    const path = relative(join(ROOT, 'pkg'), join(parentPath, name))
+    assert.ok((await readFile(join(again, path))).equals(await readFile(join(ROOT, 'pkg', path))), path)
   }
 })
 

@@ -2,9 +2,9 @@
 
 use crate::toolchain::{self, WasmToolchain};
 use crate::{node, paths, process, tools};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -18,23 +18,61 @@ const WASM_FEATURES: [&str; 6] = [
     "--enable-mutable-globals",
 ];
 
-pub fn run() -> Result<()> {
+/// The wasm as it ships but for the names of its functions.
+const NAMED: &str = "named.wasm";
+
+pub fn run(verify: bool) -> Result<()> {
     package()?;
-    print!("{}", sizes()?);
-    Ok(())
+    print!("{}{}", sizes()?, shares()?);
+    if verify { reproduce() } else { Ok(()) }
 }
 
 /// Builds `pkg/`, once in a run of xtask.
 pub fn package() -> Result<()> {
     static BUILT: OnceLock<()> = OnceLock::new();
     if BUILT.get().is_none() {
-        build()?;
+        build(&toolchain::target_dir(), &paths::root().join("pkg"))?;
         _ = BUILT.set(());
     }
     Ok(())
 }
 
-fn build() -> Result<()> {
+/// Builds the package once more, from nothing: it must be the same to the byte.
+fn reproduce() -> Result<()> {
+    let again = paths::target().join("reproduce");
+    if again.exists() {
+        fs::remove_dir_all(&again).with_context(|| format!("could not remove {}", again.display()))?;
+    }
+    let [first, second] = [paths::root().join("pkg"), again.join("pkg")];
+    build(&again.join("wasm"), &second)?;
+    let listed = files(&first)?;
+    if listed != files(&second)? {
+        bail!("{} and {} do not hold the same files", first.display(), second.display());
+    }
+    if let Some(path) = listed.iter().find(|path| !same(&first.join(path), &second.join(path))) {
+        bail!("built twice, {} is not the same: compare {} and {}", path.display(), first.display(), second.display());
+    }
+    println!("\nbuilt twice from nothing: {} files, the same to the byte", listed.len());
+    Ok(())
+}
+
+/// The files below `dir`, by their paths in it, sorted.
+fn files(dir: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).with_context(|| format!("could not list {}", dir.display()))? {
+        let entry = entry?;
+        let name = PathBuf::from(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            found.extend(files(&entry.path())?.iter().map(|path| name.join(path)));
+        } else {
+            found.push(name);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn build(target: &Path, out: &Path) -> Result<()> {
     let toolchain = WasmToolchain::ready()?;
     let bindgen = tools::wasm_bindgen()?;
     let template = node::install("pkg-template")?;
@@ -45,15 +83,14 @@ fn build() -> Result<()> {
             .cargo_for_package()?
             .args(["--package", "chopped-chat", "--lib"])
             .args(["--profile", "wasm", "--target", toolchain::TARGET])
+            .env("CARGO_TARGET_DIR", target)
             .current_dir(paths::root()),
     )?;
-    let compiled = toolchain::target_dir().join(toolchain::TARGET).join("wasm/chopped_chat.wasm");
+    let compiled = target.join(toolchain::TARGET).join("wasm/chopped_chat.wasm");
 
-    // Named after its tools: a new wasm-bindgen starts a new folder.
-    let made =
-        toolchain::target_dir().join("package").join(bindgen.parent().and_then(Path::file_name).unwrap_or_default());
+    let made = made(target, &bindgen);
     let source = made.join("source.wasm");
-    if !same(&compiled, &source) {
+    if !(same(&compiled, &source) && made.join(NAMED).is_file()) {
         fs::create_dir_all(&made)?;
         _ = fs::remove_file(&source);
         process::run(
@@ -65,16 +102,15 @@ fn build() -> Result<()> {
                 .arg(&compiled),
         )?;
         let wasm = made.join("core_bg.wasm");
-        process::run(
-            "wasm-opt",
-            node::program(&template, "binaryen/bin/wasm-opt")
-                // Twice: the second round still finds something.
-                .args(["-Oz", "-Oz", "--strip-debug", "--strip-producers", "--strip-target-features"])
-                .args(WASM_FEATURES)
-                .arg(&wasm)
-                .arg("-o")
-                .arg(&wasm),
-        )?;
+        let named = made.join(NAMED);
+        let optimise = |title: &str, rounds: &[&str], from: &Path, to: &Path| {
+            let mut command = node::program(&template, "binaryen/bin/wasm-opt");
+            process::run(title, command.args(rounds).args(WASM_FEATURES).arg(from).arg("-o").arg(to))
+        };
+        // Every round still finds something. The names are for `shares`: the last one changes hardly a byte of the code.
+        optimise("wasm-opt", &["-Oz", "-Oz", "--debuginfo"], &wasm, &named)?;
+        let strip = ["-Oz", "--strip-debug", "--strip-producers", "--strip-target-features"];
+        optimise("wasm-opt, without names", &strip, &named, &wasm)?;
         // Last, so that a run cut short is done again.
         fs::copy(&compiled, &source)?;
     }
@@ -84,10 +120,15 @@ fn build() -> Result<()> {
             .args(["run", "assemble", "--", "--wasm"])
             .arg(&made)
             .arg("--out")
-            .arg(paths::root().join("pkg"))
+            .arg(out)
             .current_dir(&template),
     )?;
     Ok(())
+}
+
+/// Where the wasm and its glue are made. Named after its tools: a new wasm-bindgen starts a new folder.
+fn made(target: &Path, bindgen: &Path) -> PathBuf {
+    target.join("package").join(bindgen.parent().and_then(Path::file_name).unwrap_or_default())
 }
 
 fn same(a: &Path, b: &Path) -> bool {
@@ -105,7 +146,7 @@ fn sizes() -> Result<String> {
         })
         const cell = value => String(value).padStart(10)
         console.log('\npkg'.padEnd(35) + ['bytes', 'gzip', 'brotli'].map(cell).join(''))
-        for (const path of files(root).filter(path => /\.(js|mjs|wasm)$/.test(path)).sort()) {
+        for (const path of files(root).filter(path => /\.(js|wasm)$/.test(path) && !/^(bin|vite)/.test(relative(root, path))).sort()) {
             const bytes = readFileSync(path)
             console.log(relative(root, path).padEnd(34) +
                 [bytes.length, z.gzipSync(bytes, { level: 9 }).length, z.brotliCompressSync(bytes).length].map(cell).join(''))
@@ -115,5 +156,18 @@ fn sizes() -> Result<String> {
         .arg(paths::root().join("pkg"))
         .output()
         .context("could not run node")?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Which crate, and which module of ours, the wasm's bytes come from.
+fn shares() -> Result<String> {
+    let output = Command::new("node")
+        .arg(paths::root().join("pkg-template/scripts/weigh.mjs"))
+        .arg(made(&toolchain::target_dir(), &tools::wasm_bindgen()?).join(NAMED))
+        .output()
+        .context("could not run node")?;
+    if !output.status.success() {
+        bail!("weigh.mjs: {}", String::from_utf8_lossy(&output.stderr));
+    }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -48,7 +48,11 @@ enum Task {
     /// Two people type in Chromium while everything fails: chopped-chat beside the plan's client
     Chaos(chaos::Options),
     /// Build the npm package into pkg/
-    Build,
+    Build {
+        /// Build it a second time from nothing, and compare the bytes
+        #[arg(long)]
+        verify: bool,
+    },
     /// Run the local stand-in for Supabase alone
     Stack {
         /// Port of its API; 0 takes a free one
@@ -65,7 +69,7 @@ fn main() -> ExitCode {
         Task::Bench { benches, pairs } => bench::run(&benches, pairs).map(|()| true),
         Task::Sim(options) => sim::run(&options),
         Task::Chaos(options) => chaos::run(&options),
-        Task::Build => build::run().map(|()| true),
+        Task::Build { verify } => build::run(verify).map(|()| true),
         Task::Stack { port } => stack::run(port).map(|()| true),
     });
     process::end_all();
