@@ -142,9 +142,14 @@ async function next(dir) {
   await writeFile(join(dir, 'app/chat.js'), `'use client'\n${client.replace('function Chat', 'export default function Chat')}`)
   await writeFile(join(dir, 'app/page.js'), "import Chat from './chat.js'\nexport default function Page() { return <Chat /> }\n")
   await writeFile(join(dir, 'app/layout.js'), 'export default function Layout({ children }) { return <html><body>{children}</body></html> }\n')
+  return nextServed(dir)
+}
+
+/** Builds and starts the Next.js app in `dir`. @param {string} dir @param {NodeJS.ProcessEnv} [settings] @returns {Promise<Served>} */
+export async function nextServed(dir, settings) {
   await writeFile(join(dir, 'next.config.mjs'), `export default { turbopack: { root: ${JSON.stringify(HERE)} }, outputFileTracingRoot: ${JSON.stringify(HERE)} }\n`)
   const script = join(HERE, 'node_modules/next/dist/bin/next')
-  const env = { ...process.env, NEXT_TELEMETRY_DISABLED: '1', NODE_ENV: 'production' }
+  const env = { ...process.env, ...settings, NEXT_TELEMETRY_DISABLED: '1', NODE_ENV: 'production' }
   await run(process.execPath, [script, 'build'], { cwd: dir, env })
   const server = spawn(process.execPath, [script, 'start', '--port', '0', '--hostname', '127.0.0.1'], { cwd: dir, env, stdio: ['ignore', 'pipe', 'inherit'] })
   let said = ''

@@ -6,7 +6,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, wr
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { run } from './hosts.js'
+import { nextServed, run } from './hosts.js'
 import { packed } from './support.js'
 
 const HERE = import.meta.dirname
@@ -79,6 +79,35 @@ test('the endpoints compile where they are', async () => {
   }
   writeFileSync(join(dir, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['app'] }))
   await run(process.execPath, [join(HERE, 'node_modules/typescript/bin/tsc'), '-p', dir], { cwd: dir })
+})
+
+test('a fresh Next.js app builds with the endpoints, by settings that Next.js makes, and they answer', async () => {
+  const dir = join(HERE, 'apps/init-next')
+  mkdirSync(join(dir, 'app'), { recursive: true })
+  writeFileSync(join(dir, 'package.json'), '{"private":true,"type":"module"}')
+  writeFileSync(join(dir, 'app/layout.jsx'), 'export default function Layout({ children }) { return <html><body>{children}</body></html> }\n')
+  // supabase-js asks for a WebSocket, which Node.js has from 22 on, and opens none.
+  writeFileSync(join(dir, 'instrumentation.js'), 'export function register() { globalThis.WebSocket ??= class {} }\n')
+  assert.equal(init(dir).status, 0)
+  const { url, end } = await nextServed(dir, {
+    NEXT_PUBLIC_SUPABASE_URL: 'http://127.0.0.1:9',
+    NEXT_PUBLIC_SUPABASE_ANON_KEY: 'anon',
+    SUPABASE_SERVICE_ROLE_KEY: 'service',
+    ALLOWED_ORIGINS: 'https://app.example.com',
+  })
+  try {
+    const ask = async (/** @type {string} */ path, /** @type {string} */ origin, method = 'GET') => {
+      const response = await fetch(url + path, { method, headers: { origin } })
+      return [response.status, (await response.json()).code, response.headers.get('access-control-allow-origin')]
+    }
+    const ours = 'https://app.example.com'
+    assert.deepEqual(await ask('/api/chat/token', ours), [401, 'signed-out', ours])
+    assert.deepEqual(await ask('/api/chat/threads/ensure', ours, 'POST'), [401, 'signed-out', ours])
+    assert.deepEqual(await ask('/api/chat/token', 'https://evil.example.com'), [403, 'forbidden-origin', null])
+    assert.equal((await fetch(`${url}/api/chat/_lib/caller`)).status, 404)
+  } finally {
+    await end()
+  }
 })
 
 test('a second run does nothing', () => {

@@ -78,6 +78,7 @@ function signedOut(): Refusal {
 }
 
 function refusalOf(error: AuthError): Refusal {
-  const unreachable = isAuthRetryableFetchError(error) || error.status === 429 || (error.status ?? 0) >= 500
+  const { status = 0 } = error
+  const unreachable = status === 429 || status >= 500 || isAuthRetryableFetchError(error)
   return unreachable ? new Refusal('supabase-unreachable', 'Supabase Auth cannot be reached. Try again.', { cause: error }) : signedOut()
 }
