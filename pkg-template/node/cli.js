@@ -104,7 +104,7 @@ function nextSteps(routes) {
     'Supabase dashboard, Realtime, Settings: private channels must be allowed. Switch "Allow public access" off if you can.',
     ...(people
       ? [
-          'npm install @supabase/ssr @supabase/supabase-js   (and on Node older than 22 a global WebSocket: see the README)',
+          'npm install @supabase/ssr @supabase/supabase-js   (on Node.js older than 22 supabase-js wants a global WebSocket too)',
           `Set in the backend: NEXT_PUBLIC_SUPABASE_URL, NEXT_PUBLIC_SUPABASE_ANON_KEY, SUPABASE_SERVICE_ROLE_KEY (secret),
    ALLOWED_ORIGINS (the exact origins of your pages, with commas)`,
           `${people}: make isKnownPerson ask your database who can be written to.`,
