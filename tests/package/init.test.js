@@ -215,9 +215,12 @@ test('at a terminal it asks', { skip: process.platform !== 'linux' && 'script(1)
     writeFileSync(route, '// mine\n')
     const terminal = spawn('script', ['-qec', `${cli} init`, '/dev/null'], { cwd: dir, stdio: ['pipe', 'pipe', 'inherit'] })
     let said = ''
+    let answered = false
     terminal.stdout.on('data', (chunk) => {
       said += chunk
-      if (said.includes('[y/N]')) terminal.stdin.write(answer === '\x04' ? answer : `${answer}\n`)
+      if (answered || !said.includes('[y/N]')) return
+      answered = true
+      terminal.stdin.write(answer === '\x04' ? answer : `${answer}\n`)
     })
     const [code] = await once(terminal, 'close')
     assert.match(said, /token\/route\.ts differs\. Overwrite it\? \[y\/N\]/)

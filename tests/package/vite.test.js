@@ -46,7 +46,7 @@ function settings(dir, more) {
   const warned = []
   const say = (/** @type {string} */ text) => warned.push(text)
   const logger = { info() {}, warn: say, warnOnce: say, error() {}, clearScreen() {}, hasErrorLogged: () => false, hasWarned: false }
-  return { warned, config: { root: dir, configFile: join(dir, 'vite.config.js'), customLogger: logger, ...more } }
+  return { warned, config: { root: dir, configFile: join(dir, 'vite.config.js'), logLevel: 'warn', customLogger: logger, ...more } }
 }
 
 /** @param {{ build: Function }} vite @param {string} dir @param {object} [more] */
