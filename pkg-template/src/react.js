@@ -15,6 +15,8 @@ class Store {
   #options
   /** @type {ChatSession | null} */
   #session = null
+  /** @type {(() => void) | undefined} */
+  #off
   /** @type {Snapshot} */
   #snapshot
   /** @type {Set<() => void>} */
@@ -54,9 +56,7 @@ class Store {
       if (this.#subscribers.size === 0 || this.#session || !this.#options) return
       const session = new ChatSession(this.#options)
       this.#session = session
-      session.subscribe(() => {
-        if (this.#session === session) this.#show(session.getSnapshot())
-      })
+      this.#off = session.subscribe(() => this.#show(session.getSnapshot()))
       // Why it can't open stands in the snapshot.
       session.open().catch(() => {})
     } catch (error) {
@@ -69,7 +69,10 @@ class Store {
     const session = this.#session
     this.#session = null
     this.#snapshot = this.#options ? CONNECTING : CLOSED
-    session?.close()
+    // Whoever mounts in the same turn, such as a component that was edited, takes the thread over as it is.
+    if (session) setTimeout(() => session.close())
+    // The session holds who subscribes, who holds the session: neither would ever be freed.
+    this.#off?.()
   }
 
   /** @returns {ChatSession} */

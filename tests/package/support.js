@@ -37,11 +37,11 @@ export async function packed() {
   }
 }
 
-/** @param {string} path @param {unknown} body @param {string} [key] */
-async function post(path, body, key = setting('SUPABASE_SERVICE_ROLE_KEY')) {
+/** @param {string} path @param {unknown} body @param {string} [key] @param {string} [token] */
+async function post(path, body, key = setting('SUPABASE_SERVICE_ROLE_KEY'), token = key) {
   const response = await fetch(setting('SUPABASE_URL') + path, {
     method: 'POST',
-    headers: { apikey: key, authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    headers: { apikey: key, authorization: `Bearer ${token}`, 'content-type': 'application/json' },
     body: JSON.stringify(body),
   })
   const text = await response.text()
@@ -69,5 +69,12 @@ export async function thread() {
     otherMongoId: other.mongoId,
     token: me.token,
   }
-  return { options, threadId: thread_id, other }
+  const says = (/** @type {string} */ body) =>
+    post(
+      '/rest/v1/rpc/insert_chat_message',
+      { _thread_id: thread_id, _sender_mongo_id: other.mongoId, _recipient_mongo_id: me.mongoId, _body: body },
+      setting('SUPABASE_ANON_KEY'),
+      other.token,
+    )
+  return { options, threadId: thread_id, other: { ...other, says } }
 }
