@@ -189,6 +189,9 @@ impl<V: Json> Thread<V> {
     }
 
     pub(crate) fn send(&mut self, core: &mut Core<V>, id: MessageId, body: String) {
+        if self.timeline.holds(id) || self.outbox.position(id).is_some() {
+            return;
+        }
         let draft = Draft { id, body: body.into(), written_at: core.now.wall, order: 0, error: self.stopped.clone() };
         self.add_drafts(core, self.outbox.len(), vec![draft]);
     }

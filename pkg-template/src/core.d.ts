@@ -9,7 +9,7 @@ export class ChatSession {
   subscribe(callback: () => void): () => void
   getSnapshot(): ChatSnapshot
   open(): Promise<void>
-  send(body: string): string
+  send(body: string, id?: string): string
   loadOlder(): Promise<void>
   retry(id: string): void
   discard(id: string): void

@@ -204,10 +204,12 @@ export class ChatSession {
   /**
    * Sends `body` and gives the message's id at once: the bubble is there as `sending`. Subscribers hear of it when it is
    * stored, or after 16 ms. It is sent by this page or, if that dies, by the person's next one, and is there once.
+   * `id`, a UUID that is used for nothing else, takes the place of one that is made: sent again under it, it is not sent
+   * twice.
    *
-   * @throws {ChatError} `message-empty`, `message-too-long`, `closed`
+   * @throws {ChatError} `message-empty`, `message-too-long`, `closed`; `invalid-options` for an `id` that is no UUID
    */
-  send(body: string): string
+  send(body: string, id?: string): string
 
   /**
    * Reads the page before the first message; resolves when it is there, or when there is none.

@@ -70,9 +70,12 @@ export class ChatSession {
     return this.#core.open()
   }
 
-  /** @param {string} body */
-  send(body) {
-    return this.#core.send(body)
+  /**
+   * @param {string} body
+   * @param {string} [id]
+   */
+  send(body, id) {
+    return this.#core.send(body, id)
   }
 
   loadOlder() {

@@ -3,12 +3,13 @@ import type { ChatSessionOptions, ChatSnapshot } from './index.js'
 /** A thread's snapshot and what can be done with it. */
 export interface Chat extends ChatSnapshot {
   /**
-   * Sends `body` and gives the message's id at once.
+   * Sends `body` and gives the message's id at once. While the WebAssembly loads the bubble is there, too, and is stored
+   * and sent as soon as it has loaded, even if the component is gone by then; if it can't load, the message is refused.
    *
-   * @throws {ChatError} `message-empty`, `message-too-long`, `closed`, or `not-initialized` while the WebAssembly loads
+   * @throws {ChatError} `message-empty`, `message-too-long`; `closed` for `null` and once the component is gone
    */
   readonly send: (body: string) => string
-  /** Reads the page before the first message. */
+  /** Reads the page before the first message, if the thread is open; rejects as `ChatSession.loadOlder` does. */
   readonly loadOlder: () => Promise<void>
   /** Sends a refused message again. */
   readonly retry: (id: string) => void

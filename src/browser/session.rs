@@ -157,12 +157,16 @@ impl ChatSession {
         promise
     }
 
-    /// Sends `body`; gives the message's id. Throws `closed`, `message-empty` or `message-too-long`.
-    pub fn send(&self, body: JsValue) -> Result<String, JsValue> {
+    /// Sends `body`; gives the message's id: `id`, unless that is `undefined`. Under the same id a second time changes
+    /// nothing. Throws `closed`, `message-empty` or `message-too-long`.
+    pub fn send(&self, body: JsValue, id: JsValue) -> Result<String, JsValue> {
         let body = body.as_string().ok_or_else(|| invalid("send(body): body must be a string"))?;
+        let id = match id.as_string() {
+            Some(id) => MessageId::parse(&id).ok_or_else(|| invalid("send(body, id): id must be a UUID"))?,
+            None => random::message_id(),
+        };
         let page = self.0.page().ok_or_else(closed)?;
         check_body(&body).map_err(|code| to_js(&code.into()))?;
-        let id = random::message_id();
         page.feed(Input::Send { thread: self.0.options.thread.clone(), id, body });
         Ok(id.text())
     }

@@ -1,6 +1,7 @@
 use crate::people::Person;
 use crate::session::{self, seen, until};
 use crate::{js, stack};
+use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -8,7 +9,7 @@ use wasm_bindgen_test::wasm_bindgen_test;
 async fn a_message_is_there_at_once_and_keeps_its_id_until_it_is_sent() {
     let (ana, ben) = Person::two().await;
     let session = session::live(ana.options(&ben)).await;
-    let id = session.send("hello".into()).unwrap();
+    let id = session.send("hello".into(), JsValue::UNDEFINED).unwrap();
 
     let draft = seen(&session).messages().remove(0);
     assert_eq!(js::text(&draft, "id"), id);
@@ -21,6 +22,23 @@ async fn a_message_is_there_at_once_and_keeps_its_id_until_it_is_sent() {
     assert_eq!(js::text(&message, "id"), id);
     assert_eq!(js::get(&message, "seq"), 1.0);
     assert_eq!(js::text(&message, "sender"), "me");
+    session.close();
+}
+
+#[wasm_bindgen_test]
+async fn sent_twice_under_one_id_it_is_one_message() {
+    let (ana, ben) = Person::two().await;
+    let session = session::live(ana.options(&ben)).await;
+    let id = "6f1f0a5e-6a3b-4c59-9a51-2f3c7b8d9e01";
+    let send = || session.send("hello".into(), id.into()).unwrap();
+    assert_eq!(send(), id);
+    assert_eq!(send(), id);
+    let sent = until(&session, "sent", |seen| seen.delivery("hello").as_deref() == Some("sent")).await;
+    assert_eq!(send(), id);
+    assert_eq!(sent.bodies(), ["hello"]);
+    assert_eq!(seen(&session).bodies(), ["hello"]);
+    let malformed = session.send("hello".into(), "no UUID".into()).unwrap_err();
+    assert_eq!(session::code(&malformed).as_deref(), Some("invalid-options"));
     session.close();
 }
 

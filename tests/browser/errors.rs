@@ -11,7 +11,7 @@ use wasm_bindgen_test::wasm_bindgen_test;
 async fn a_send_that_can_not_be_is_thrown() {
     let (ana, ben) = Person::two().await;
     let session = session::new(ana.options(&ben));
-    let thrown = |body: JsValue| session::code(&session.send(body).unwrap_err()).unwrap();
+    let thrown = |body: JsValue| session::code(&session.send(body, JsValue::UNDEFINED).unwrap_err()).unwrap();
     assert_eq!(thrown("never opened".into()), "closed");
     JsFuture::from(session.open()).await.unwrap();
     assert_eq!(thrown(" \n ".into()), "message-empty");
@@ -145,8 +145,8 @@ async fn a_refused_message_is_retried_or_discarded() {
     let rule = r#"[{"on":"request","match":{"method":"POST","path":"/rest/v1/rpc/insert_chat_message"},
         "do":{"status":403,"body":{"code":"42501","message":"denied by policy"}}}]"#;
     let faults = stack::faults(rule).await;
-    let first = session.send("first".into()).unwrap();
-    let second = session.send("second".into()).unwrap();
+    let first = session.send("first".into(), JsValue::UNDEFINED).unwrap();
+    let second = session.send("second".into(), JsValue::UNDEFINED).unwrap();
     let refused = |body| move |seen: &session::Seen| seen.delivery(body).as_deref() == Some("error");
     let shown = until(&session, "refused", refused("second")).await;
     for message in shown.messages() {

@@ -92,7 +92,7 @@ async fn a_draft_is_stored_before_its_bubble_is_told_of_and_gone_once_it_is_sent
     let (ana, ben) = Person::two().await;
     let session = session::live(ana.options(&ben)).await;
     let faults = stack::faults(SENDING_FAILS).await;
-    session.send("wait".into()).unwrap();
+    session.send("wait".into(), JsValue::UNDEFINED).unwrap();
     let [record] = &until_stored(&ana, "a record", |records| records.len() == 1).await[..] else { panic!() };
     assert_eq!(js::text(record, "body"), "wait");
     assert_eq!(js::text(record, "project"), stack::url());
@@ -134,7 +134,7 @@ async fn what_was_left_for_another_thread_is_sent_without_opening_it() {
 async fn a_message_that_came_through_before_the_page_died_is_not_doubled() {
     let (ana, ben) = Person::two().await;
     let first = session::live(ana.options(&ben)).await;
-    let id = first.send("once".into()).unwrap();
+    let id = first.send("once".into(), JsValue::UNDEFINED).unwrap();
     until(&first, "sent", |seen| sent(seen, "once")).await;
     left_behind(&ana, &ben, &id, 1, "once", "").await;
     // Another person's session ends hers, as a reload would.
@@ -179,13 +179,13 @@ async fn another_person_neither_sees_nor_sends_it_and_its_author_finds_it_again(
     let (ana, ben) = Person::two().await;
     let of_ana = session::live(ana.options(&ben)).await;
     let faults = stack::faults(SENDING_FAILS).await;
-    of_ana.send("for Ben".into()).unwrap();
+    of_ana.send("for Ben".into(), JsValue::UNDEFINED).unwrap();
     until_stored(&ana, "a record", |records| records.len() == 1).await;
 
     let cleo = Person::new().await;
     let of_cleo = session::live(cleo.options(&ben)).await;
     faults.end().await;
-    of_cleo.send("mine".into()).unwrap();
+    of_cleo.send("mine".into(), JsValue::UNDEFINED).unwrap();
     until(&of_cleo, "sent", |seen| sent(seen, "mine")).await;
     assert_eq!(seen(&of_cleo).bodies(), ["mine"]);
     assert_eq!(stored(&ana).await.len(), 1);
@@ -200,9 +200,9 @@ async fn signing_out_leaves_nothing() {
     let (ana, ben) = Person::two().await;
     let session = session::live(ana.options(&ben)).await;
     let faults = stack::faults(SENDING_FAILS).await;
-    session.send("never sent".into()).unwrap();
+    session.send("never sent".into(), JsValue::UNDEFINED).unwrap();
     until_stored(&ana, "a record", |records| records.len() == 1).await;
-    session.send("nor this".into()).unwrap();
+    session.send("nor this".into(), JsValue::UNDEFINED).unwrap();
     JsFuture::from(sign_out()).await.unwrap();
     assert_eq!(seen(&session).status(), "closed");
     assert!(seen(&session).messages().is_empty());
@@ -223,7 +223,7 @@ async fn another_tab_that_signs_out_ends_this_one() {
     // And a stranger's word does nothing.
     let again = session::live(ana.options(&ben)).await;
     js::eval("new BroadcastChannel('chopped-chat').postMessage({project: 1}); new BroadcastChannel('chopped-chat').postMessage(7)").await;
-    again.send("still here".into()).unwrap();
+    again.send("still here".into(), JsValue::UNDEFINED).unwrap();
     until(&again, "sent", |seen| sent(seen, "still here")).await;
     again.close();
 }
@@ -233,7 +233,7 @@ async fn works_in_memory(place: &'static str, by: &str) {
     let (ana, ben) = Person::two().await;
     let patched = Patched::new(place, by).await;
     let session = session::live(ana.options(&ben)).await;
-    session.send("anyway".into()).unwrap();
+    session.send("anyway".into(), JsValue::UNDEFINED).unwrap();
     until(&session, "sent, and said that it would not last", |seen| sent(seen, "anyway") && !persists(seen)).await;
     session.close();
     patched.end().await;
@@ -262,10 +262,10 @@ async fn a_full_storage_is_told_of_until_there_is_room() {
     let faults = stack::faults(SENDING_FAILS).await;
     let by = "value() { throw new DOMException('full', 'QuotaExceededError') }";
     let full = Patched::new("IDBObjectStore.prototype, 'put'", by).await;
-    session.send("one".into()).unwrap();
+    session.send("one".into(), JsValue::UNDEFINED).unwrap();
     until(&session, "told", |seen| !persists(seen) && seen.messages().len() == 1).await;
     full.end().await;
-    session.send("two".into()).unwrap();
+    session.send("two".into(), JsValue::UNDEFINED).unwrap();
     until(&session, "well again", persists).await;
     assert_eq!(stored(&ana).await.len(), 2, "what did not fit is written, too");
     faults.end().await;
@@ -278,7 +278,7 @@ async fn a_database_that_is_deleted_under_us_is_made_again() {
     let (ana, ben) = Person::two().await;
     let session = session::live(ana.options(&ben)).await;
     let faults = stack::faults(SENDING_FAILS).await;
-    session.send("one".into()).unwrap();
+    session.send("one".into(), JsValue::UNDEFINED).unwrap();
     until_stored(&ana, "a record", |records| records.len() == 1).await;
     js::eval(
         "await new Promise((done, failed) => {
@@ -288,7 +288,7 @@ async fn a_database_that_is_deleted_under_us_is_made_again() {
     )
     .await;
     until(&session, "told", |seen| !persists(seen)).await;
-    session.send("two".into()).unwrap();
+    session.send("two".into(), JsValue::UNDEFINED).unwrap();
     until_stored(&ana, "both", |records| records.len() == 2).await;
     until(&session, "well again", persists).await;
     faults.end().await;
@@ -305,7 +305,7 @@ async fn whoever_opts_out_stores_nothing() {
     let session = session::live(options).await;
     assert!(!persists(&seen(&session)));
     let faults = stack::faults(SENDING_FAILS).await;
-    session.send("in memory".into()).unwrap();
+    session.send("in memory".into(), JsValue::UNDEFINED).unwrap();
     js::sleep(200).await;
     assert!(stored(&ana).await.is_empty());
     faults.end().await;

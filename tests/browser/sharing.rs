@@ -2,6 +2,7 @@ use crate::people::Person;
 use crate::session::{self, seen, until};
 use crate::{js, stack};
 use js_sys::Object;
+use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -12,7 +13,7 @@ async fn two_sessions_share_one_socket_and_one_join() {
     let first = session::live(ana.options(&ben)).await;
     let second = session::live(ana.options(&ben)).await;
     assert_eq!(stack::joined(&topic).await, (1, 1));
-    first.send("hello".into()).unwrap();
+    first.send("hello".into(), JsValue::UNDEFINED).unwrap();
     until(&second, "the other's message", |seen| seen.delivery("hello").as_deref() == Some("sent")).await;
     assert!(Object::is(&first.get_snapshot(), &second.get_snapshot()));
 
@@ -42,7 +43,7 @@ async fn threads_of_one_person_share_one_socket() {
 async fn whoever_signs_in_next_finds_nothing_of_the_one_before() {
     let (ana, ben) = Person::two().await;
     let of_ana = session::live(ana.options(&ben)).await;
-    of_ana.send("secret".into()).unwrap();
+    of_ana.send("secret".into(), JsValue::UNDEFINED).unwrap();
     until(&of_ana, "sent", |seen| seen.delivery("secret").as_deref() == Some("sent")).await;
 
     let cleo = Person::new().await;
@@ -50,7 +51,10 @@ async fn whoever_signs_in_next_finds_nothing_of_the_one_before() {
     let opening = of_cleo.open();
     assert_eq!(seen(&of_ana).status(), "closed");
     assert!(seen(&of_ana).messages().is_empty());
-    assert_eq!(session::code(&of_ana.send("as whom?".into()).unwrap_err()).as_deref(), Some("closed"));
+    assert_eq!(
+        session::code(&of_ana.send("as whom?".into(), JsValue::UNDEFINED).unwrap_err()).as_deref(),
+        Some("closed")
+    );
     JsFuture::from(opening).await.unwrap();
     for _ in 0..200 {
         if stack::joined(&ana.mongo_id).await == (0, 0) {
