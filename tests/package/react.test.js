@@ -1,6 +1,6 @@
 // The hook in real Chromium, against the stand-in, with React 18 and 19: what it opens, holds and renders.
 import assert from 'node:assert/strict'
-import { copyFile, readFile } from 'node:fs/promises'
+import { copyFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, afterEach, before, describe, test } from 'node:test'
 import { build } from 'esbuild'
@@ -45,7 +45,7 @@ async function lab(react, mode) {
 }
 
 /** @param {string} url @param {object} options */
-async function visit(url, options, clock = false) {
+async function visit(url, options, { clock = false, ready = '#lab' } = {}) {
   const context = await browser.newContext()
   const page = await context.newPage()
   /** @type {string[]} */
@@ -62,7 +62,7 @@ async function visit(url, options, clock = false) {
   await page.addInitScript(await readFile(join(PAGE, 'react-watch.js'), 'utf8'))
   await page.addInitScript((chat) => Object.assign(globalThis, { chat }), options)
   await page.goto(url)
-  await page.waitForFunction(() => 'lab' in globalThis)
+  await page.waitForSelector(ready, { state: 'attached' })
   return {
     page,
     said,
@@ -125,7 +125,7 @@ for (const react of ['React 18', 'React 19']) {
     /** @type {Awaited<ReturnType<typeof visit>> | undefined} */
     let visited
     /** @param {'development' | 'production'} mode */
-    const open = async (mode, clock = false) => (visited = await visit(served[mode].url, chat.options, clock))
+    const open = async (mode, clock = false) => (visited = await visit(served[mode].url, chat.options, { clock }))
     before(async () => {
       for (const mode of ['development', 'production']) served[mode] = await lab(react, mode)
       chat = await thread()
@@ -395,3 +395,47 @@ for (const react of ['React 18', 'React 19']) {
     })
   })
 }
+
+test("Vite's hot update of an open chat: one socket, one join, and the messages stay", async () => {
+  const dir = await app('hot update')
+  const chat = await thread()
+  for (let n = 1; n <= MESSAGES; n++) await chat.other.says(`message ${n}`)
+  for (const name of ['index.html', 'react-hot.jsx', 'react-hot-chat.jsx']) await copyFile(join(PAGE, name), join(dir, name))
+  const file = join(dir, 'react-hot-chat.jsx')
+  await writeFile(join(dir, 'index.html'), (await readFile(join(dir, 'index.html'), 'utf8')).replace('main.js', 'react-hot.jsx'))
+  const { createServer } = await import('vite8')
+  const { default: react } = await import('@vitejs/plugin-react')
+  const server = await createServer({
+    root: dir,
+    configFile: false,
+    logLevel: 'error',
+    plugins: [react()],
+    server: { host: '127.0.0.1', port: 0 },
+  })
+  await server.listen()
+  const { page, said, seen, end } = await visit(server.resolvedUrls.local[0], chat.options, { ready: '.live' })
+  try {
+    const bodies = () => page.locator('li').allTextContents()
+    await page.locator('li').nth(MESSAGES - 1).waitFor()
+    const before = await bodies()
+    await page.evaluate(() => Object.assign(globalThis, { notReloaded: true }))
+    const source = await readFile(file, 'utf8')
+    for (const [n, title] of ['Onions', 'Leeks', 'Garlic'].entries()) {
+      await writeFile(file, source.replace('Chat of', `${title} of`))
+      await page.locator('h1', { hasText: `${title} of` }).waitFor()
+      await page.locator('.live li').nth(MESSAGES - 1 + n).waitFor()
+      assert.deepEqual((await bodies()).slice(0, MESSAGES), before)
+      // It is alive.
+      await chat.other.says(`after ${title}`)
+      await page.locator('li', { hasText: `after ${title}` }).waitFor()
+    }
+    assert.ok(await page.evaluate(() => 'notReloaded' in globalThis), 'hot, not a reload')
+    // Vite's own socket is the second.
+    const { sockets, joins, leaves } = await seen()
+    assert.deepEqual({ sockets, joins, leaves }, { sockets: 2, joins: 1, leaves: 0 })
+    assert.deepEqual(said, [])
+  } finally {
+    await end()
+    await server.close()
+  }
+})

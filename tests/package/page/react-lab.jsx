@@ -48,10 +48,9 @@ function Chat({ name }) {
   )
 }
 
-let root
+const root = createRoot(document.body.appendChild(Object.assign(document.createElement('div'), { id: 'lab' })))
 /** @param {string[]} names of the chats to show; `strict`: in React's StrictMode */
 function show(names, strict = false) {
-  root ??= createRoot(document.body.appendChild(document.createElement('div')))
   const all = names.map((name) => <Chat key={name} name={name} />)
   root.render(strict ? <StrictMode>{all}</StrictMode> : all)
 }
