@@ -12,6 +12,8 @@ export async function load(source) {
 /** @param {Response} response */
 async function compile(response) {
   if (!response.ok) throw new Error(`${response.url} answered ${response.status}`)
+  // While it arrives, where the server says what it is; browsers insist on exactly this.
+  if (response.headers.get('content-type') === 'application/wasm') return WebAssembly.compileStreaming(response)
   return WebAssembly.compile(await response.arrayBuffer())
 }
 

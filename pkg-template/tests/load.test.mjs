@@ -27,10 +27,17 @@ test('the file beside the code is taken', async () => {
   assert.deepEqual(asked, ['https://app.test/assets/core_bg.wasm'])
 })
 
+test('a server that does not say what it is serves, too', async () => {
+  answering(() => new Response(EMPTY, { headers: { 'content-type': 'application/octet-stream' } }))
+  const { load } = await fresh('load.js', AT)
+  assert.ok((await load(new URL(AT))) instanceof WebAssembly.Module)
+})
+
 for (const [what, answer] of [
   ['a page instead of it', () => new Response('<!doctype html>', { headers: { 'content-type': 'text/html' } })],
   ['a 404', () => new Response('', { status: 404 })],
   ['broken bytes', () => new Response('no wasm')],
+  ['broken bytes that are said to be it', () => new Response('no wasm', { headers: { 'content-type': 'application/wasm' } })],
   [
     'no network',
     () => {
