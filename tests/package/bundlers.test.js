@@ -24,9 +24,9 @@ after(async () => {
   console.table(table)
 })
 
-for (const { name, serve } of hosts) {
+for (const { name, install, serve } of hosts) {
   test(name, async () => {
-    const served = await serve(await app(name))
+    const served = await serve(await app(name, install))
     const context = await browser.newContext()
     try {
       const page = await context.newPage()

@@ -12,12 +12,15 @@ const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.wasm': 'applic
 
 /**
  * @typedef {{ url: string, end: () => unknown }} Served
- * @typedef {{ name: string, serve: (dir: string) => Promise<Served> }} Host
+ * @typedef {{ name: string, install?: import('./support.js').Install, serve: (dir: string) => Promise<Served> }} Host
  */
 
 /** @type {Host[]} */
 export const hosts = [
-  ...['vite5', 'vite6', 'vite7', 'vite8'].flatMap((vite) => viteHosts(vite)),
+  ...['vite5', 'vite6', 'vite7', 'vite8'].flatMap((vite) => [
+    ...viteHosts(vite),
+    ...['linked', 'workspace'].flatMap((install) => viteHosts(vite).map((host) => ({ ...host, name: `${host.name}, ${install}`, install }))),
+  ]),
   { name: 'webpack 5', serve: (dir) => webpacked(dir, 'production') },
   { name: 'webpack 5, development', serve: (dir) => webpacked(dir, 'development') },
   { name: 'Next.js 16', serve: next },

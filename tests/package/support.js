@@ -25,17 +25,43 @@ export const launch = () =>
 export async function packed() {
   await rm(APPS, { recursive: true, force: true })
   const first = join(APPS, 'installed')
-  await mkdir(first, { recursive: true })
-  await writeFile(join(first, 'package.json'), '{"private":true,"type":"module"}\n')
+  await project(first, {})
   await run('npm', ['pack', PACKAGE, '--pack-destination', APPS, '--silent'], { cwd: APPS })
-  // The package has no dependencies: nothing is fetched. Peers are the app's own.
-  await run('npm', ['install', '--offline', '--no-audit', '--no-fund', '--legacy-peer-deps', '../chopped-chat-0.1.0.tgz'], { cwd: first })
-  return async (/** @type {string} */ name) => {
+  await npm(first, '../chopped-chat-0.1.0.tgz')
+  return async (/** @type {string} */ name, /** @type {Install} */ install = 'packed') => {
     const dir = join(APPS, name.replace(/\W+/g, '-').toLowerCase())
-    await cp(first, dir, { recursive: true })
-    return dir
+    await INSTALLS[install](dir, first)
+    return install === 'packed' ? dir : join(dir, 'app')
   }
 }
+
+/** @typedef {keyof typeof INSTALLS} Install */
+const INSTALLS = {
+  packed: (/** @type {string} */ dir, /** @type {string} */ first) => cp(first, dir, { recursive: true }),
+  /** `npm i ../pkg`: a link to a folder outside of the app. */
+  async linked(/** @type {string} */ dir) {
+    await project(join(dir, 'app'), {})
+    await cp(PACKAGE, join(dir, 'pkg'), { recursive: true })
+    await npm(join(dir, 'app'), '../pkg')
+  },
+  /** The app and the package are workspaces of one project. */
+  async workspace(/** @type {string} */ dir) {
+    await project(dir, { workspaces: ['app', 'pkg'] })
+    await project(join(dir, 'app'), { name: 'app', version: '1.0.0', dependencies: { 'chopped-chat': '*' } })
+    await cp(PACKAGE, join(dir, 'pkg'), { recursive: true })
+    await npm(dir)
+  },
+}
+
+/** @param {string} dir @param {object} fields */
+async function project(dir, fields) {
+  await mkdir(dir, { recursive: true })
+  await writeFile(join(dir, 'package.json'), JSON.stringify({ private: true, type: 'module', ...fields }))
+}
+
+/** The package has no dependencies: nothing is fetched. Peers are the app's own. @param {string} dir @param {string[]} what */
+const npm = (dir, ...what) =>
+  run('npm', ['install', '--offline', '--no-audit', '--no-fund', '--legacy-peer-deps', ...what], { cwd: dir })
 
 /** @param {string} path @param {unknown} body @param {string} [key] @param {string} [token] */
 async function post(path, body, key = setting('SUPABASE_SERVICE_ROLE_KEY'), token = key) {
