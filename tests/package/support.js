@@ -12,7 +12,7 @@ export function setting(name) {
   return value
 }
 
-const APPS = join(import.meta.dirname, 'apps')
+export const APPS = join(import.meta.dirname, 'apps')
 const PACKAGE = resolve(import.meta.dirname, '../../pkg')
 
 export const launch = () =>
@@ -54,13 +54,13 @@ const INSTALLS = {
 }
 
 /** @param {string} dir @param {object} fields */
-async function project(dir, fields) {
+export async function project(dir, fields) {
   await mkdir(dir, { recursive: true })
   await writeFile(join(dir, 'package.json'), JSON.stringify({ private: true, type: 'module', ...fields }))
 }
 
 /** The package has no dependencies: nothing is fetched. Peers are the app's own. @param {string} dir @param {string[]} what */
-const npm = (dir, ...what) =>
+export const npm = (dir, ...what) =>
   run('npm', ['install', '--offline', '--no-audit', '--no-fund', '--legacy-peer-deps', ...what], { cwd: dir })
 
 /** @param {string} path @param {unknown} body @param {string} [key] @param {string} [token] */
@@ -80,8 +80,8 @@ async function person() {
   const email = `${mongoId}@example.com`
   const { id } = await post('/auth/v1/admin/users', { email, password: 'chopped-test', email_confirm: true, app_metadata: { mongoUserId: mongoId } })
   await post('/rest/v1/rpc/link_chat_identity', { _mongo_id: mongoId, _supabase_id: id })
-  const { access_token } = await post('/auth/v1/token?grant_type=password', { email, password: 'chopped-test' }, setting('SUPABASE_ANON_KEY'))
-  return { mongoId, token: access_token }
+  const session = await post('/auth/v1/token?grant_type=password', { email, password: 'chopped-test' }, setting('SUPABASE_ANON_KEY'))
+  return { mongoId, token: session.access_token, session }
 }
 
 /** Two people with a thread: the options of the first one's page, and how the other one writes. */
@@ -102,5 +102,5 @@ export async function thread() {
       setting('SUPABASE_ANON_KEY'),
       other.token,
     )
-  return { options, threadId: thread_id, other: { ...other, says } }
+  return { options, threadId: thread_id, me, other: { ...other, says } }
 }
