@@ -543,7 +543,7 @@ impl<V: Json> Engine<V> {
             match core.token.fetch_due(core.now) {
                 Ok(true) => {
                     let request = core.request(Purpose::Token, Request::Token, TOKEN_WITHIN);
-                    core.token.fetching(request);
+                    core.token.fetching(core.now, request);
                 }
                 Ok(false) => {}
                 Err(at) => core.wake_at(at),

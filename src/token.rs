@@ -1,7 +1,7 @@
 //! When a token is good, when to renew it, when to stop asking.
 //!
-//! Expiry is counted from the moment the token arrived, by the `expires_in` of the server: the device's clock may be a
-//! year off. Only the *pace* of the clocks counts, see [`Time::clock`](crate::engine::Time::clock).
+//! Expiry is counted from the moment the token was asked for, by the `expires_in` of the server: the device's clock may
+//! be a year off, and an answer may wait in a device that sleeps. Only the *pace* of the clocks counts, see [`Time::clock`](crate::engine::Time::clock).
 
 use crate::backoff::{Backoff, Rng};
 use crate::engine::{Answer, RequestId, Time};
@@ -17,6 +17,8 @@ pub struct Token {
     generation: u32,
     /// The fetch in flight: there is one at most.
     request: Option<RequestId>,
+    /// When the last one started.
+    asked: Time,
     /// Refusals in a row, by each [`Verifier`]: the one may accept what the other refuses.
     refusals: [u32; 2],
     backoff: Backoff,
@@ -36,8 +38,7 @@ pub enum Verifier {
 #[derive(Debug)]
 struct Held {
     text: String,
-    arrived: u64,
-    arrived_wall: u64,
+    asked: Time,
     life: u64,
 }
 
@@ -51,9 +52,9 @@ const MIN_LEFT: u64 = 30_000;
 impl Held {
     fn left(&self, now: Time) -> u64 {
         if mutated(Mutation::TrustClientClock) {
-            return (self.arrived_wall + self.life).saturating_sub(now.wall);
+            return (self.asked.wall + self.life).saturating_sub(now.wall);
         }
-        self.life.saturating_sub(now.clock.saturating_sub(self.arrived))
+        self.life.saturating_sub(now.clock.saturating_sub(self.asked.clock))
     }
 }
 
@@ -81,7 +82,8 @@ impl Token {
     }
 
     /// A fetch has started.
-    pub fn fetching(&mut self, request: RequestId) {
+    pub fn fetching(&mut self, now: Time, request: RequestId) {
+        self.asked = now;
         self.request = Some(request);
     }
 
@@ -94,7 +96,7 @@ impl Token {
                 let life = body.number("expires_in").filter(|s| *s > 0);
                 if let (Some(text), Some(life)) = (text, life) {
                     let life = life.saturating_mul(1_000);
-                    self.held = Some(Held { text, arrived: now.clock, arrived_wall: now.wall, life });
+                    self.held = Some(Held { text, asked: self.asked, life });
                     self.generation += 1;
                     self.error = None;
                     if self.refusals == [0, 0] {
@@ -184,6 +186,20 @@ mod tests {
     use crate::json::arbitrary;
     use proptest::prelude::{any, prop_assert, proptest};
 
+    #[test]
+    fn a_token_is_as_old_as_its_request() {
+        let at = |clock| Time { clock, wall: 0 };
+        let body = serde_json::json!({"access_token": "t", "expires_in": 120});
+        let answer = Answer::Http { status: 200, body: Some(body), retry_after: None };
+        for (arrives, good) in [(5_000, true), (110_000, false), (7_200_000, false)] {
+            let mut token = Token::default();
+            token.fetching(at(0), RequestId(1));
+            token.fetched(at(arrives), &answer, &mut Rng::new(1));
+            assert_eq!(token.usable(at(arrives)).is_some(), good, "after {arrives} ms");
+            assert_eq!(token.fetch_due(at(arrives)) == Ok(true), !good, "after {arrives} ms");
+        }
+    }
+
     proptest! {
         /// Whatever the endpoint answers: what is used later has text and life, and what failed is not asked for at once.
         #[test]
@@ -194,7 +210,7 @@ mod tests {
             later in any::<u32>(),
         ) {
             let mut token = Token::default();
-            token.fetching(RequestId(1));
+            token.fetching(Time::default(), RequestId(1));
             token.fetched(Time::default(), &Answer::Http { status, body, retry_after }, &mut Rng::new(1));
             let now = Time { clock: later.into(), wall: 0 };
             let due = token.fetch_due(Time::default());

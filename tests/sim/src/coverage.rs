@@ -32,6 +32,7 @@ pub const REQUIRED: &[&str] = &[
     "fault: socket refused",
     "fault: tab killed",
     "fault: tab killed while sending",
+    "fault: token endpoint down",
     "fault: token refused",
     "fault: too many requests",
     "fault: unauthorized session",

@@ -137,6 +137,8 @@ struct World {
     tells_ready: bool,
     /// Whether the backend takes its time for a token.
     slow_backend: bool,
+    /// The token endpoint fails until then: long enough for a token to end while its channel is joined.
+    no_tokens_until: u64,
     /// Per mille of requests, frames and joins that something happens to.
     hostility: u64,
     page_size: u32,
@@ -194,6 +196,7 @@ impl World {
             hostility: [0, 50, 150, 400][rng.up_to(3) as usize],
             tells_ready: rng.up_to(1) == 0,
             slow_backend: rng.up_to(2) == 0,
+            no_tokens_until: 0,
             page_size: 2 + rng.up_to(5) as u32,
             rng,
             now: 0,
@@ -531,6 +534,7 @@ impl World {
     fn serve(&mut self, tab: TabId, life: u32, id: RequestId, request: Request, fate: Fate) {
         let failed = |status| Answer::Http { status, body: None, retry_after: None };
         let early = match fate {
+            _ if self.now < self.no_tokens_until && matches!(request, Request::Token) => Some(failed(503)),
             Fate::FailsBefore => {
                 self.hit("fault: server error before");
                 Some(failed(503))
@@ -1014,6 +1018,10 @@ impl World {
                 let wait = self.rng.up_to(30_000);
                 self.after(wait, Event::SignedIn(person));
             }
+            12 => {
+                self.hit("fault: token endpoint down");
+                self.no_tokens_until = self.now + self.rng.up_to(150_000);
+            }
             _ => {}
         }
         Ok(())
@@ -1026,6 +1034,7 @@ impl World {
         self.calm = true;
         trace!(self, "---- calm ----");
         self.server.refusing = false;
+        self.no_tokens_until = 0;
         self.server.signed_out.clear();
         if let Err(outage) = self.replication {
             self.after(10_000, Event::ReplicationReady(outage));
