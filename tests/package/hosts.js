@@ -12,29 +12,25 @@ const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.wasm': 'applic
 
 /**
  * @typedef {{ url: string, end: () => unknown }} Served
- * @typedef {{ name: string, install?: import('./support.js').Install, serve: (dir: string) => Promise<Served> }} Host
+ * @typedef {{
+ *   name: string
+ *   install?: import('./support.js').Install
+ *   inside?: boolean whether the copy of the WebAssembly that is inside the package serves, and not the file beside it
+ *   serve: (dir: string) => Promise<Served>
+ * }} Host
  */
 
 /** @type {Host[]} */
 export const hosts = [
-  ...['vite5', 'vite6', 'vite7', 'vite8'].flatMap((vite) => [
-    ...viteHosts(vite),
-    ...['linked', 'workspace'].flatMap((install) => viteHosts(vite).map((host) => ({ ...host, name: `${host.name}, ${install}`, install }))),
-  ]),
+  ...['vite5', 'vite6', 'vite7', 'vite8'].flatMap((vite) => ['packed', 'linked', 'workspace'].flatMap((install) => viteHosts(vite, install))),
   { name: 'webpack 5', serve: (dir) => webpacked(dir, 'production') },
   { name: 'webpack 5, development', serve: (dir) => webpacked(dir, 'development') },
   { name: 'Next.js 16', serve: next },
-  { name: 'esbuild', serve: esbuilt },
-  { name: 'Rollup', serve: rolled },
+  { name: 'esbuild', inside: true, serve: esbuilt },
+  { name: 'Rollup', inside: true, serve: rolled },
   { name: 'no bundler', serve: plain },
-  {
-    name: 'Content-Security-Policy',
-    async serve(dir) {
-      await esbuilt(dir).then(({ end }) => end())
-      const policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self' http: ws:"
-      return serveFiles(join(dir, 'dist'), { 'content-security-policy': policy })
-    },
-  },
+  { name: 'Content-Security-Policy', serve: (dir) => restricted(dir, true) },
+  { name: 'Content-Security-Policy, no file', inside: true, serve: (dir) => restricted(dir, false) },
 ]
 
 /** @param {string} dir @param {Record<string, string>} [headers] @returns {Promise<Served>} */
@@ -60,13 +56,16 @@ async function html(dir) {
   await copyFile(join(PAGE, 'index.html'), join(dir, 'dist/index.html'))
 }
 
-/** @param {string} vite @returns {Host[]} */
-function viteHosts(vite) {
-  const name = vite.replace('vite', 'Vite ')
+/** @param {string} vite @param {import('./support.js').Install} install @returns {Host[]} */
+function viteHosts(vite, install) {
+  const title = (mode) => [vite.replace('vite', 'Vite '), mode, ...(install === 'packed' ? [] : [install])].join(', ')
   const options = (dir) => ({ root: dir, configFile: false, logLevel: 'error', clearScreen: false })
   return [
     {
-      name: `${name}, dev`,
+      name: title('dev'),
+      install,
+      // Where the package is pre-bundled: the file is left behind, but by Vite 8 within the app's own folder.
+      inside: install === 'linked' || (install === 'packed' && vite !== 'vite8'),
       async serve(dir) {
         await cp(PAGE, dir, { recursive: true })
         // The hook, so that React and the package are pre-bundled as in an app.
@@ -78,7 +77,8 @@ function viteHosts(vite) {
       },
     },
     {
-      name: `${name}, build`,
+      name: title('build'),
+      install,
       async serve(dir) {
         await cp(PAGE, dir, { recursive: true })
         const { build, preview } = await import(vite)
@@ -132,6 +132,14 @@ async function plain(dir) {
   const page = await readFile(join(PAGE, 'index.html'), 'utf8')
   await writeFile(join(dir, 'index.html'), page.replace('<script', `${map}\n    <script`))
   return serveFiles(dir)
+}
+
+/** As strict as a policy can be. @param {string} dir @param {boolean} file whether the WebAssembly is beside the script */
+async function restricted(dir, file) {
+  await esbuilt(dir).then(({ end }) => end())
+  if (file) await copyFile(join(dir, 'node_modules/chopped-chat/core_bg.wasm'), join(dir, 'dist/core_bg.wasm'))
+  const policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self' http: ws:"
+  return serveFiles(join(dir, 'dist'), { 'content-security-policy': policy })
 }
 
 /** Turbopack, with a page that is rendered on the server too. @param {string} dir */

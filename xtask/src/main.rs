@@ -7,6 +7,7 @@ mod chaos;
 mod chromium;
 mod demo;
 mod example;
+mod firefox;
 mod node;
 mod paths;
 mod process;

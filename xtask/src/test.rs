@@ -4,7 +4,7 @@ use crate::example::{Example, Mode, Project};
 use crate::process::{self, Ran};
 use crate::stack::Stack;
 use crate::toolchain::{self, WasmToolchain};
-use crate::{build, chaos, chromium, node, paths, sim, tools};
+use crate::{build, chaos, chromium, firefox, node, paths, sim, tools};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use serde_json::json;
@@ -203,6 +203,10 @@ fn browser(count: &mut Count) -> Result<()> {
 fn package(count: &mut Count) -> Result<()> {
     let dir = node::install("tests/package")?;
     let chromium = chromium::browser()?;
+    let firefox = firefox::browser().map(|program| ("FIREFOX", program));
+    if firefox.is_none() {
+        println!("  no Firefox on PATH: left out (set FIREFOX to the path of one)");
+    }
     build::package()?;
     let stack = Stack::start(0)?;
     // Named one by one: what the tests unpack beside themselves are no tests.
@@ -211,7 +215,10 @@ fn package(count: &mut Count) -> Result<()> {
         .filter_map(|entry| entry.ok().map(|entry| entry.file_name()))
         .filter(|name| name.to_string_lossy().ends_with(".test.js"));
     let mut command = node_test(&stack);
-    let ran = process::attempt("package tests", command.args(files).env("CHROMIUM", chromium).current_dir(dir))?;
+    let ran = process::attempt(
+        "package tests",
+        command.args(files).env("CHROMIUM", chromium).envs(firefox).current_dir(dir),
+    )?;
     // The sizes and the table of bundlers.
     print!(
         "{}",

@@ -8,6 +8,7 @@ const session = new ChatSession({
   getToken: () => ({ access_token: token, expires_in: 3600 }),
   ensureThread: () => {},
 })
+globalThis.session = session
 session.subscribe(() => {
   document.title = session.getSnapshot().status
 })
