@@ -34,13 +34,18 @@ for (const { name, install, inside = false, serve } of hosts) {
       const said = []
       page.on('pageerror', (error) => said.push(String(error)))
       page.on('console', (message) => message.type() === 'error' && said.push(`${message.text()} ${message.location().url}`))
-      await page.addInitScript((options) => Object.assign(globalThis, { chat: options }), chat.options)
+      await page.addInitScript((options) => {
+        Object.assign(globalThis, { chat: options })
+        // Told even where the page catches what comes of it.
+        addEventListener('securitypolicyviolation', ({ effectiveDirective, blockedURI }) => console.error(effectiveDirective, blockedURI))
+      }, chat.options)
       const start = Date.now()
       await page.goto(served.url)
       await page.waitForFunction(() => document.title === 'live', undefined, { timeout: LIVE_WITHIN }).catch((error) => {
         throw new Error(`${error.message}\n${said.join('\n')}`)
       })
       const loaded = await page.evaluate(() => performance.getEntriesByType('resource').map(({ name }) => name))
+      assert.ok(loaded.filter((url) => /core_bg/.test(url)).length <= 1, 'asked for once')
       assert.equal(loaded.some((url) => /inline/.test(url)), inside)
       table.push({ host: name, live: `${Date.now() - start} ms`, wasm: inside ? 'the copy inside' : 'a file of its own' })
       // A missing wasm is asked for once, and is no failure: the copy inside serves.

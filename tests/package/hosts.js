@@ -153,7 +153,10 @@ async function next(dir) {
   await writeFile(join(dir, 'app/chat.js'), `'use client'\n${client.replace('function Chat', 'export default function Chat')}`)
   await writeFile(join(dir, 'app/page.js'), "import Chat from './chat.js'\nexport default function Page() { return <Chat /> }\n")
   await writeFile(join(dir, 'app/layout.js'), 'export default function Layout({ children }) { return <html><body>{children}</body></html> }\n')
-  return nextServed(dir)
+  const served = await nextServed(dir)
+  const rendered = await (await fetch(served.url)).text()
+  if (!rendered.includes('<p>connecting</p>')) throw new Error(`The server did not render the hook:\n${rendered}`)
+  return served
 }
 
 /** Builds and starts the Next.js app in `dir`. @param {string} dir @param {NodeJS.ProcessEnv} [settings] @returns {Promise<Served>} */
