@@ -1,5 +1,5 @@
 import start, { ChatSession as Core, signOut as coreSignOut, threadId as coreThreadId } from './core.js'
-import { ChatError } from './values.js'
+import { ChatError, notify } from './values.js'
 import { load } from './load.js'
 
 export { ChatError }
@@ -46,12 +46,17 @@ export async function signOut() {
 }
 
 export class ChatSession {
+  #options
+  /** While the thread is open. What the engine holds of a page, and all that this refers to, is not freed before it lets go. @type {Core | undefined} */
   #core
+  /** @type {Set<() => void>} */
+  #subscribers = new Set()
 
   /** @param {import('./index.js').ChatSessionOptions} options */
   constructor(options) {
     needInit()
-    this.#core = new Core(options)
+    this.#options = { ...options }
+    void this.#idle()
     // Bound, so that they can be handed to useSyncExternalStore as they are.
     this.subscribe = this.subscribe.bind(this)
     this.getSnapshot = this.getSnapshot.bind(this)
@@ -59,14 +64,39 @@ export class ChatSession {
 
   /** @param {() => void} callback */
   subscribe(callback) {
-    return this.#core.subscribe(callback)
+    if (typeof callback !== 'function') {
+      throw new ChatError('invalid-options', 'subscribe(callback): callback must be a function')
+    }
+    // An entry of its own: the same function may subscribe twice.
+    const tell = () => callback()
+    this.#subscribers.add(tell)
+    return () => {
+      this.#subscribers.delete(tell)
+    }
+  }
+
+  #changed() {
+    if (this.getSnapshot().status === 'closed') {
+      // First, as a subscriber may open it again.
+      this.#core = undefined
+    }
+    for (const tell of [...this.#subscribers]) notify(tell)
+  }
+
+  /** What checks the options and answers that it is closed. */
+  #idle() {
+    return new Core(this.#options)
   }
 
   getSnapshot() {
-    return this.#core.getSnapshot()
+    return (this.#core ?? this.#idle()).getSnapshot()
   }
 
   open() {
+    if (!this.#core) {
+      this.#core = this.#idle()
+      this.#core.subscribe(() => this.#changed())
+    }
     return this.#core.open()
   }
 
@@ -75,25 +105,25 @@ export class ChatSession {
    * @param {string} [id]
    */
   send(body, id) {
-    return this.#core.send(body, id)
+    return (this.#core ?? this.#idle()).send(body, id)
   }
 
   loadOlder() {
-    return this.#core.loadOlder()
+    return (this.#core ?? this.#idle()).loadOlder()
   }
 
   /** @param {string} id */
   retry(id) {
-    this.#core.retry(id)
+    this.#core?.retry(id)
   }
 
   /** @param {string} id */
   discard(id) {
-    this.#core.discard(id)
+    this.#core?.discard(id)
   }
 
   close() {
-    this.#core.close()
+    this.#core?.close()
   }
 }
 

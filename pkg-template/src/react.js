@@ -110,7 +110,7 @@ class Store {
     this.#snapshot = this.#options ? { ...CONNECTING, messages: this.#early } : CLOSED
     // Whoever mounts in the same turn, such as a component that was edited, takes the thread over as it is.
     if (session) setTimeout(() => session.close())
-    // The session holds who subscribes, who holds the session: neither would ever be freed.
+    // How it ends is not for this snapshot.
     this.#off?.()
   }
 

@@ -1,1 +1,2 @@
 export { ChatError } from './index.js'
+export function notify(callback: () => void): void

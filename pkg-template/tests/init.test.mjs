@@ -18,9 +18,9 @@ test('init loads once, and after a failure again', async () => {
   await first
   assert.equal(init(), first)
   assert.equal(threadId('a', 'b'), 'a__b')
-  const options = {}
+  const options = { myMongoId: 'a' }
   const { getSnapshot } = new ChatSession(options)
-  assert.equal(getSnapshot(), options)
+  assert.deepEqual(getSnapshot(), options)
 })
 
 test('signing out needs no init', async () => {

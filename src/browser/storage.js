@@ -126,7 +126,8 @@ export class Storage {
       this.#ended.abort()
       this.#database?.then((database) => database.close()).catch(() => {})
     })
-    closing = Promise.all([closing, closed])
+    // Of nothing: the results of all that were before it would pile up in it.
+    closing = Promise.all([closing, closed]).then(() => {})
   }
 
   #works(works) {

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { after, afterEach, before, describe, test } from 'node:test'
 import { build } from 'esbuild'
 import { serveFiles } from './hosts.js'
-import { launch, packed, setting, thread } from './support.js'
+import { held, launch, packed, setting, thread } from './support.js'
 
 const PAGE = join(import.meta.dirname, 'page')
 const MESSAGES = 30
@@ -93,27 +93,6 @@ async function eventually(wanted, within = 5000) {
       if (Date.now() > end) throw error
     }
   }
-}
-
-/**
- * What JavaScript holds after a collection: bytes, and how many objects and functions. The bytes go on growing a little for
- * a while in any page, by compiled code and by what DevTools and the performance timeline keep of requests and layouts.
- *
- * @param {import('playwright-core').Page} page
- */
-async function held(page) {
-  const session = await page.context().newCDPSession(page)
-  let text = ''
-  session.on('HeapProfiler.addHeapSnapshotChunk', ({ chunk }) => (text += chunk))
-  for (let n = 0; n < 3; n++) await session.send('HeapProfiler.collectGarbage')
-  const { usedSize } = await session.send('Runtime.getHeapUsage')
-  await session.send('HeapProfiler.takeHeapSnapshot')
-  await session.detach()
-  const { snapshot, nodes } = JSON.parse(text)
-  const { node_fields: fields, node_types: types } = snapshot.meta
-  let objects = 0
-  for (let n = 0; n < nodes.length; n += fields.length) objects += Number(['object', 'closure'].includes(types[0][nodes[n]]))
-  return { bytes: usedSize, objects }
 }
 
 for (const react of ['React 18', 'React 19']) {

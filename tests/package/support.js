@@ -104,3 +104,24 @@ export async function thread() {
     )
   return { options, threadId: thread_id, me, other: { ...other, says } }
 }
+
+/**
+ * What JavaScript holds after a collection: bytes, and how many objects and functions. The bytes go on growing a little for
+ * a while in any page, by compiled code and by what DevTools and the performance timeline keep of requests and layouts.
+ *
+ * @param {import('playwright-core').Page} page
+ */
+export async function held(page) {
+  const session = await page.context().newCDPSession(page)
+  let text = ''
+  session.on('HeapProfiler.addHeapSnapshotChunk', ({ chunk }) => (text += chunk))
+  for (let n = 0; n < 3; n++) await session.send('HeapProfiler.collectGarbage')
+  const { usedSize } = await session.send('Runtime.getHeapUsage')
+  await session.send('HeapProfiler.takeHeapSnapshot')
+  await session.detach()
+  const { snapshot, nodes } = JSON.parse(text)
+  const { node_fields: fields, node_types: types } = snapshot.meta
+  let objects = 0
+  for (let n = 0; n < nodes.length; n += fields.length) objects += Number(['object', 'closure'].includes(types[0][nodes[n]]))
+  return { bytes: usedSize, objects }
+}
