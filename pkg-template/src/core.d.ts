@@ -14,4 +14,6 @@ export class ChatSession {
   retry(id: string): void
   discard(id: string): void
   close(): void
+  /** Frees it; it is not to be used after. */
+  free(): void
 }

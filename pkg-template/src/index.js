@@ -49,6 +49,7 @@ export class ChatSession {
   #options
   /** While the thread is open. What the engine holds of a page, and all that this refers to, is not freed before it lets go. @type {Core | undefined} */
   #core
+  #opening = false
   /** @type {Set<() => void>} */
   #subscribers = new Set()
 
@@ -56,7 +57,7 @@ export class ChatSession {
   constructor(options) {
     needInit()
     this.#options = { ...options }
-    void this.#idle()
+    this.#ask(() => {})
     // Bound, so that they can be handed to useSyncExternalStore as they are.
     this.subscribe = this.subscribe.bind(this)
     this.getSnapshot = this.getSnapshot.bind(this)
@@ -76,28 +77,49 @@ export class ChatSession {
   }
 
   #changed() {
-    if (this.getSnapshot().status === 'closed') {
-      // First, as a subscriber may open it again.
+    const { status, error } = this.getSnapshot()
+    // One that stopped by an error stays, to say why. First, as a subscriber may open it again.
+    if (status === 'closed' && !error && !this.#opening) {
+      const core = this.#core
       this.#core = undefined
+      // Not before it has returned.
+      queueMicrotask(() => core?.free())
     }
     for (const tell of [...this.#subscribers]) notify(tell)
   }
 
-  /** What checks the options and answers that it is closed. */
-  #idle() {
-    return new Core(this.#options)
+  /**
+   * Asks the engine's object, or one for the moment: it checks the options, and answers as what is closed does.
+   *
+   * @template T
+   * @param {(core: Core) => T} what
+   */
+  #ask(what) {
+    if (this.#core) return what(this.#core)
+    const core = new Core(this.#options)
+    try {
+      return what(core)
+    } finally {
+      core.free()
+    }
   }
 
   getSnapshot() {
-    return (this.#core ?? this.#idle()).getSnapshot()
+    return this.#ask((core) => core.getSnapshot())
   }
 
   open() {
     if (!this.#core) {
-      this.#core = this.#idle()
+      this.#core = new Core(this.#options)
       this.#core.subscribe(() => this.#changed())
     }
-    return this.#core.open()
+    // What has stopped is closed first, and opened then.
+    this.#opening = true
+    try {
+      return this.#core.open()
+    } finally {
+      this.#opening = false
+    }
   }
 
   /**
@@ -105,11 +127,11 @@ export class ChatSession {
    * @param {string} [id]
    */
   send(body, id) {
-    return (this.#core ?? this.#idle()).send(body, id)
+    return this.#ask((core) => core.send(body, id))
   }
 
   loadOlder() {
-    return (this.#core ?? this.#idle()).loadOlder()
+    return this.#ask((core) => core.loadOlder())
   }
 
   /** @param {string} id */

@@ -15,7 +15,7 @@ const stubs = {
     export default async (from) => { started.push(from.module_or_path) }
     export const threadId = (a, b) => a + '__' + b
     export const signOut = async () => { started.push('signed out'); globalThis.startedCores = started }
-    export class ChatSession { constructor(options) { this.options = options } getSnapshot() { return this.options } }`,
+    export class ChatSession { constructor(options) { this.options = options } getSnapshot() { return this.options } free() {} }`,
   './inline.js': `export default ${JSON.stringify(deflateRawSync(EMPTY).toString('base64'))}`,
 }
 

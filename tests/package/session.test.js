@@ -25,11 +25,12 @@ before(async () => {
     const { ChatSession } = await import(new URL('node_modules/chopped-chat/index.js', location.href).href)
     const { token, ...options } = globalThis.chat
     // The callbacks of the options refer to the session: JavaScript keeps what is in their scope.
-    const make = () => {
+    const make = (more) => {
       const session = new ChatSession({
         ...options,
         getToken: () => session && { access_token: token, expires_in: 3600 },
         ensureThread: () => {},
+        ...more,
       })
       return session
     }
@@ -112,6 +113,35 @@ test('a subscriber that throws does not stop the others, and one that is no func
   assert.ok(seen.told > 0)
   assert.deepEqual(seen.reported, Array(seen.told).fill('mine'))
   assert.match(seen.refused, /^invalid-options .*callback must be a function/)
+})
+
+test('why it stopped stays in the snapshot until it is opened anew or closed', async () => {
+  const seen = await page.evaluate(async () => {
+    let refuses = true
+    const session = make({
+      // A thread that no test before made known to the page.
+      otherMongoId: 'f'.repeat(24),
+      ensureThread: () => {
+        if (refuses) throw { status: 403, code: 'forbidden', message: 'not yours' }
+      },
+    })
+    const heard = []
+    session.subscribe(() => heard.push(session.getSnapshot().error?.code))
+    const rejected = await session.open().catch(({ code }) => code)
+    await quiet()
+    const kept = [session.getSnapshot().status, session.getSnapshot().error?.code, heard.at(-1)]
+    refuses = false
+    session.open().catch(() => {})
+    const anew = session.getSnapshot().status
+    await quiet()
+    const told = heard.length
+    session.close()
+    await quiet()
+    return { rejected, kept, anew, tellsOfClosing: heard.length > told, closed: session.getSnapshot().error }
+  })
+  assert.notEqual(seen.rejected, undefined)
+  assert.deepEqual(seen.kept, ['closed', seen.rejected, seen.rejected])
+  assert.deepEqual([seen.anew, seen.tellsOfClosing, seen.closed], ['connecting', true, null])
 })
 
 for (const [what, end] of [
