@@ -179,8 +179,8 @@ for (const react of ['React 18', 'React 19']) {
       assert.equal(early.status, 'connecting')
       assert.equal((await seen()).compiles, 0)
 
-      await show([])
       const late = await page.evaluate(() => {
+        lab.showNow([])
         try {
           return lab.chats.a.send('late')
         } catch ({ code }) {
