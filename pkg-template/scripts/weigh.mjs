@@ -13,14 +13,15 @@ if (!file) {
   process.exit(2)
 }
 const wasm = await readFile(file)
-const names = functionNames(new WebAssembly.Module(wasm))
+const module = new WebAssembly.Module(wasm)
+const names = functionNames(module)
 /** @type {Map<string, number>} */
 const bytes = new Map()
 const add = (/** @type {string} */ what, /** @type {number} */ count) => bytes.set(what, (bytes.get(what) ?? 0) + count)
 
 const reader = new Reader(wasm)
 reader.bytes(8)
-let next = imported(new WebAssembly.Module(wasm))
+let next = imported(module)
 while (!reader.done) {
   const id = reader.byte()
   const section = new Reader(reader.bytes(reader.number()))

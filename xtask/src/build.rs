@@ -141,22 +141,22 @@ fn same(a: &Path, b: &Path) -> bool {
 /// Bytes of what a page loads: raw, gzip and brotli at their best.
 fn sizes() -> Result<String> {
     let script = r#"
-        const { readdirSync, readFileSync, statSync } = require('fs'), { join, relative } = require('path'), z = require('zlib')
-        const root = process.argv[1]
-        const files = dir => readdirSync(dir).flatMap(name => {
-            const path = join(dir, name)
-            return statSync(path).isDirectory() ? files(path) : [path]
-        })
+        const z = require('zlib')
         const cell = value => String(value).padStart(10)
         console.log('\npkg'.padEnd(35) + ['bytes', 'gzip', 'brotli'].map(cell).join(''))
-        for (const path of files(root).filter(path => /\.(js|wasm)$/.test(path) && !/^(bin|vite)/.test(relative(root, path))).sort()) {
-            const bytes = readFileSync(path)
-            console.log(relative(root, path).padEnd(34) +
+        for (const path of process.argv.slice(1)) {
+            const bytes = require('fs').readFileSync(path)
+            console.log(path.padEnd(34) +
                 [bytes.length, z.gzipSync(bytes, { level: 9 }).length, z.brotliCompressSync(bytes).length].map(cell).join(''))
         }"#;
+    let pkg = paths::root().join("pkg");
+    let code = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "js" || kind == "wasm");
+    let on_pages = |path: &PathBuf| !path.starts_with("bin") && !path.starts_with("vite.js");
+    let loaded = files(&pkg)?.into_iter().filter(|path| code(path) && on_pages(path));
     let output = Command::new("node")
-        .args(["-e", script])
-        .arg(paths::root().join("pkg"))
+        .args(["-e", script, "--"])
+        .args(loaded)
+        .current_dir(pkg)
         .output()
         .context("could not run node")?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())

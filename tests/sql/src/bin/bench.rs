@@ -30,9 +30,12 @@ struct Options {
     upgrade_rows: u64,
 }
 
-#[derive(Clone, Copy, PartialEq)]
+/// What a read asks for: `after < seq < before`.
+type Range = (i64, i64);
+
+#[derive(Clone, Copy)]
 enum Kind {
-    Read,
+    Read(fn(&Pair) -> Range),
     Join,
     Send,
 }
@@ -40,15 +43,22 @@ enum Kind {
 struct Query {
     name: &'static str,
     kind: Kind,
-    /// As the signed-in user, and bare.
-    user: fn(&Pair) -> String,
-    bare: fn(&Pair) -> String,
+}
+
+impl Query {
+    /// As the signed-in user, or bare.
+    fn sql(&self, pair: &Pair, user: bool) -> String {
+        match self.kind {
+            Kind::Read(range) if user => list(pair, range(pair)),
+            Kind::Read(range) => bare_page(pair, range(pair)),
+            Kind::Join => "select id from realtime.messages where id = current_setting('bench.probe')::uuid".into(),
+            Kind::Send if user => rpc(pair),
+            Kind::Send => bare_insert(pair),
+        }
+    }
 }
 
 const COLUMNS: &str = "id, thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body, created_at, seq";
-
-/// What a read asks for: `after < seq < before`.
-type Range = (i64, i64);
 
 /// As the package reads.
 fn list(pair: &Pair, (after, before): Range) -> String {
@@ -79,10 +89,6 @@ fn hole(pair: &Pair) -> Range {
     (pair.last_seq - 30, pair.last_seq - 9)
 }
 
-fn join(_: &Pair) -> String {
-    "select id from realtime.messages where id = current_setting('bench.probe')::uuid".into()
-}
-
 fn rpc(pair: &Pair) -> String {
     let Pair { thread_id, a, b, .. } = pair;
     format!(
@@ -100,32 +106,12 @@ fn bare_insert(pair: &Pair) -> String {
 }
 
 const QUERIES: &[Query] = &[
-    Query {
-        name: "first page",
-        kind: Kind::Read,
-        user: |pair| list(pair, first(pair)),
-        bare: |pair| bare_page(pair, first(pair)),
-    },
-    Query {
-        name: "page 1,000 deep",
-        kind: Kind::Read,
-        user: |pair| list(pair, deep(pair)),
-        bare: |pair| bare_page(pair, deep(pair)),
-    },
-    Query {
-        name: "catch-up of 50",
-        kind: Kind::Read,
-        user: |pair| list(pair, catch_up(pair)),
-        bare: |pair| bare_page(pair, catch_up(pair)),
-    },
-    Query {
-        name: "hole of 20",
-        kind: Kind::Read,
-        user: |pair| list(pair, hole(pair)),
-        bare: |pair| bare_page(pair, hole(pair)),
-    },
-    Query { name: "join check", kind: Kind::Join, user: join, bare: join },
-    Query { name: "RPC send", kind: Kind::Send, user: rpc, bare: bare_insert },
+    Query { name: "first page", kind: Kind::Read(first) },
+    Query { name: "page 1,000 deep", kind: Kind::Read(deep) },
+    Query { name: "catch-up of 50", kind: Kind::Read(catch_up) },
+    Query { name: "hole of 20", kind: Kind::Read(hole) },
+    Query { name: "join check", kind: Kind::Join },
+    Query { name: "RPC send", kind: Kind::Send },
 ];
 
 #[derive(Default)]
@@ -230,7 +216,7 @@ async fn begin<'a>(client: &'a mut Client, pair: &Pair, user: bool, kind: Kind) 
             &[&claims, &topic],
         )
         .await?;
-    if kind == Kind::Join {
+    if matches!(kind, Kind::Join) {
         let probe =
             "with probe as (insert into realtime.messages (topic, extension) values ($1, 'broadcast') returning id)
                      select set_config('bench.probe', id::text, true) from probe";
@@ -250,7 +236,7 @@ async fn measure(
     cost: &mut Cost,
     explain: bool,
 ) -> Result<()> {
-    let sql = &if user { (query.user)(pair) } else { (query.bare)(pair) };
+    let sql = &query.sql(pair, user);
     let statement = client.prepare(sql).await?;
     for _ in 0..3 {
         let transaction = begin(client, pair, user, query.kind).await?;
@@ -302,7 +288,7 @@ async fn costs(small: &Database, big: &Database, goals: &mut Goals) -> Result<Ve
             BUFFERS_GOAL,
         );
         match query.kind {
-            Kind::Read => {
+            Kind::Read(_) => {
                 goals.ratio(&format!("{}: time, beside no row level security", query.name), big / bare, PAGE_GOAL)
             }
             Kind::Send => goals.ratio("RPC send: time, beside a bare insert", big / bare, SEND_GOAL),
