@@ -31,10 +31,11 @@ enum State {
 pub enum Refusal {
     /// The token: renew it and join again.
     Token,
-    /// RLS says no, or the thread does not exist: the server does not tell which.
+    /// RLS says no, or the thread does not exist, or the policy could not be evaluated (a restart, a lock, a read-only
+    /// database): the server does not tell which (realtime `authorization.ex`).
     Unauthorized,
-    /// Trying again can't help.
-    Permanent(Code),
+    /// A setting of the project: likely to stay, and nothing that keeps REST from working.
+    Lasting(Code),
     /// Trying again later helps.
     Transient(Code),
 }
@@ -43,6 +44,10 @@ pub enum Refusal {
 const JOIN_WITHIN: u64 = 30_000;
 /// A channel that was joined this long was a good one.
 const STABLE_AFTER: u64 = 30_000;
+
+/// The waits after a refusal that may last, in ms: the first one, doubled each time up to the last one.
+const REFUSED_FIRST: u64 = 2_500;
+const REFUSED_LAST: u64 = 60_000;
 
 /// How `system` errors about a token begin: they bear no code.
 const TOKEN_TROUBLE: [&str; 4] =
@@ -57,12 +62,13 @@ pub fn refusal(reason: &str) -> Refusal {
             Refusal::Token
         }
         "Unauthorized" => Refusal::Unauthorized,
-        "PrivateOnly" => Refusal::Permanent(Code::PrivateOnly),
-        "TopicNameRequired" => Refusal::Permanent(Code::InvalidOptions),
-        "RealtimeDisabledForTenant" | "TenantNotFound" => Refusal::Permanent(Code::RealtimeDisabled),
+        "PrivateOnly" => Refusal::Lasting(Code::PrivateOnly),
+        "RealtimeDisabledForTenant" | "TenantNotFound" => Refusal::Lasting(Code::RealtimeDisabled),
         "ChannelRateLimitReached" | "ConnectionRateLimitReached" | "ClientJoinRateLimitReached" => {
             Refusal::Transient(Code::RateLimited)
         }
+        // A `system` error has no code, only this text.
+        _ if reason.starts_with("Too many messages per second") => Refusal::Transient(Code::RateLimited),
         _ if TOKEN_TROUBLE.iter().any(|start| reason.starts_with(start)) => Refusal::Token,
         _ => Refusal::Transient(Code::Server),
     }
@@ -147,6 +153,13 @@ impl Channel {
         }
         self.state = State::Idle;
         self.backoff.fail(now, 0, rng);
+    }
+
+    /// Refused for what may last: joins again ever more slowly, as each refusal stalls the socket for 5 s.
+    pub fn refused(&mut self, now: u64, rng: &mut Rng) {
+        self.state = State::Idle;
+        let at_least = (REFUSED_FIRST << self.backoff.tries().min(8)).min(REFUSED_LAST);
+        self.backoff.fail(now, at_least, rng);
     }
 
     /// Gone without fault of its own (the socket went, or we leave): joins again as soon as it may. Answers the

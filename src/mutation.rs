@@ -27,6 +27,7 @@ pub enum Mutation {
     NoRequestTimeout,
     NoRejoinAfterSocket,
     SendWhileRestoring,
+    StopOnRefusal,
 }
 
 impl Mutation {
@@ -53,6 +54,7 @@ impl Mutation {
         Mutation::NoRequestTimeout,
         Mutation::NoRejoinAfterSocket,
         Mutation::SendWhileRestoring,
+        Mutation::StopOnRefusal,
     ];
 }
 

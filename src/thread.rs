@@ -312,7 +312,11 @@ impl<V: Json> Thread<V> {
                 if let (Refusal::Token, Some(generation)) = (refusal(&message), self.channel.generation()) {
                     core.token.refused(core.now, generation, Verifier::Realtime, &mut core.rng);
                 } else {
-                    self.error = Some(ChatError::with(Code::Server, Some(message)));
+                    let code = match refusal(&message) {
+                        Refusal::Lasting(code) | Refusal::Transient(code) => code,
+                        Refusal::Token | Refusal::Unauthorized => Code::Server,
+                    };
+                    self.error = Some(ChatError::with(code, Some(message)));
                 }
             }
             Event::Close | Event::Error if mutated(Mutation::IgnoreServerClose) => {}
@@ -348,8 +352,20 @@ impl<V: Json> Thread<V> {
                 self.channel.left();
                 self.ensure = Ensure::Unknown;
             }
-            Refusal::Unauthorized => self.stop(core, ChatError::with(Code::NotAParticipant, Some(reason))),
-            Refusal::Permanent(code) => self.stop(core, ChatError::with(code, Some(reason))),
+            Refusal::Unauthorized if mutated(Mutation::StopOnRefusal) => {
+                self.stop(core, ChatError::with(Code::NotAParticipant, Some(reason)));
+            }
+            // Realtime alone never ends a thread: REST goes on, and refuses by itself what is not allowed.
+            Refusal::Unauthorized => {
+                // RLS lets participants alone see a row.
+                let code = if self.timeline.is_empty() { Code::NotAParticipant } else { Code::Server };
+                self.error = Some(ChatError::with(code, Some(reason)));
+                self.channel.refused(core.now.clock, &mut core.rng);
+            }
+            Refusal::Lasting(code) => {
+                self.error = Some(ChatError::with(code, Some(reason)));
+                self.channel.refused(core.now.clock, &mut core.rng);
+            }
             Refusal::Transient(code) => {
                 self.error = Some(ChatError::with(code, Some(reason)));
                 self.channel.failed(core.now.clock, &mut core.rng);

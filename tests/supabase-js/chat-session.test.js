@@ -146,12 +146,12 @@ test('a stranger hears nothing: not with supabase-js, and not with a ChatSession
   await chat.send('between us')
   await until(async () => (await chat.messages())[0]?.status === 'sent', 'the message')
   // RLS shows them an empty thread; the refusal comes with the join, 5 s later.
-  await page.waitForFunction(() => globalThis.session.getSnapshot().status === 'closed')
+  await page.waitForFunction(() => globalThis.session.getSnapshot().error?.code === 'not-a-participant')
   const snapshot = await page.evaluate(() => {
-    const { error, messages } = globalThis.session.getSnapshot()
-    return { code: error.code, messages }
+    const { status, messages } = globalThis.session.getSnapshot()
+    return { status, messages }
   })
-  assert.deepEqual(snapshot, { code: 'not-a-participant', messages: [] })
+  assert.deepEqual(snapshot, { status: 'connecting', messages: [] })
   assert.ok(['opened', 'not-a-participant'].includes(opened), opened)
   assert.deepEqual(seen, [])
   const read = await client().from('chat_messages').select().eq('thread_id', threadId)

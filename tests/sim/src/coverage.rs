@@ -21,6 +21,8 @@ pub const REQUIRED: &[&str] = &[
     "fault: device sleeps, clock stands still",
     "fault: message refused",
     "fault: offline",
+    "fault: policy not evaluable",
+    "fault: realtime disabled",
     "fault: request lost before",
     "fault: server error after commit",
     "fault: server error before",

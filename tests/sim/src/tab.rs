@@ -210,7 +210,8 @@ impl Screen {
         Ok(())
     }
 
-    /// What must hold at every moment: confirmed messages in seq order, each as the server has it; drafts after them; no id
+    /// What must hold at every moment: confirmed messages in seq order, each as the server has it; drafts after them, none
+    /// marked as refused that the server did not refuse; no id
     /// twice.
     fn check(&self, thread: &ThreadId, server: &Server) -> Result<(), String> {
         let rows = server.threads.get(thread.as_str()).map(|table| &table.rows);
@@ -232,6 +233,10 @@ impl Screen {
                     }
                 }
                 (Delivery::Sent { .. }, _) | (_, Content::Row(_)) => return Err("a draft that is sent".into()),
+                // The server refuses those alone.
+                (Delivery::Error(error), Content::Draft { body, .. }) if !body.starts_with('!') => {
+                    return Err(format!("condemned without a refusal of REST: {error}"));
+                }
                 _ => drafts = true,
             }
         }

@@ -730,6 +730,15 @@ impl World {
             None => Some("InvalidJWTToken: Token has expired 1 seconds ago"),
             Some(_) if !allowed => Some("Unauthorized: You do not have permissions to read from this Channel topic"),
             Some(_) if self.strikes(self.hostility / 4) => Some("UnableToConnectToProject: try again"),
+            // Word for word the refusal of a stranger: the server says it of almost any error of the database.
+            Some(_) if self.strikes(self.hostility / 4) => {
+                self.hit("fault: policy not evaluable");
+                Some("Unauthorized: You do not have permissions to read from this Channel topic")
+            }
+            Some(_) if self.strikes(self.hostility / 8) => {
+                self.hit("fault: realtime disabled");
+                Some("RealtimeDisabledForTenant: Realtime disabled for this tenant")
+            }
             Some(_) => None,
         };
         let conn = self.conns.get_mut(&id).expect("found above");
@@ -1020,7 +1029,7 @@ impl World {
             }
             12 => {
                 self.hit("fault: token endpoint down");
-                self.no_tokens_until = self.now + self.rng.up_to(150_000);
+                self.no_tokens_until = self.now + self.rng.up_to(400_000);
             }
             _ => {}
         }

@@ -376,35 +376,66 @@ fn a_token_that_is_refused_again_and_again_ends_in_auth_required() {
     assert!(story.asked("phx_join") <= 3, "{:?}", story.log);
 }
 
+const UNAUTHORIZED: &str = "Unauthorized: You do not have permissions to read from this Channel topic";
+
 #[test]
-fn a_stranger_is_stopped_for_good() {
-    let mut story = Story::new();
-    story.refuse_joins = Some("Unauthorized: You do not have permissions to read from this Channel topic");
-    story.open();
-    story.pass(600_000);
-    let state = story.state.clone().expect("a state");
-    assert_eq!((state.status, state.error.map(|e| e.code)), (Status::Closed, Some(Code::NotAParticipant)));
-    assert_eq!((story.asked("phx_join"), story.asked("ensure")), (1, 1));
-    // What is typed now is marked at once, and can be sent once the thread is open again.
-    story.feed(Input::Send { thread: thread(), id: MessageId(7), body: "hello".into() });
-    assert!(matches!(story.shown[0].delivery, Delivery::Error(_)));
-    story.refuse_joins = None;
-    story.open();
-    story.feed(Input::Retry { thread: thread(), id: MessageId(7) });
-    story.pass(5_000);
-    assert_eq!((story.seqs(), story.status()), (vec![1], Status::Live));
+fn a_refused_join_slows_down_and_stops_nothing() {
+    for reason in [UNAUTHORIZED, "RealtimeDisabledForTenant: off", "TenantNotFound: none", "PrivateOnly: no"] {
+        let mut story = Story::live();
+        story.refuse_joins = Some(reason);
+        story.cut();
+        story.pass(600_000);
+        // REST goes on both ways.
+        story.feed(Input::Send { thread: thread(), id: MessageId(7), body: "hello".into() });
+        story.ben_writes(1);
+        story.pass(20_000);
+        assert_eq!(story.seqs(), [1, 2], "{reason}");
+        assert_eq!(story.status(), Status::Reconnecting, "{reason}");
+        assert!(story.asked("phx_join") <= 20, "{reason}: a refused join stalls the socket");
+        assert_eq!(story.asked("phx_leave"), 0, "{reason}: there is nothing to leave");
+        // Whatever it was has passed.
+        story.refuse_joins = None;
+        story.pass(61_000);
+        assert_eq!(story.status(), Status::Live, "{reason}");
+    }
 }
 
 #[test]
-fn a_thread_only_remembered_is_ensured_once_before_giving_up() {
+fn a_refused_join_is_tried_again_when_the_page_is_seen() {
+    let mut story = Story::live();
+    story.refuse_joins = Some(UNAUTHORIZED);
+    story.cut();
+    story.pass(600_000);
+    story.refuse_joins = None;
+    story.feed(Input::Visible(false));
+    story.feed(Input::Visible(true));
+    story.pass(1_000);
+    assert_eq!(story.status(), Status::Live);
+}
+
+#[test]
+fn a_stranger_is_told_and_comes_in_once_let_in() {
+    let mut story = Story::new();
+    story.refuse_joins = Some(UNAUTHORIZED);
+    story.open();
+    story.pass(600_000);
+    let state = story.state.clone().expect("a state");
+    assert_eq!((state.status, state.error.map(|e| e.code)), (Status::Connecting, Some(Code::NotAParticipant)));
+    story.refuse_joins = None;
+    story.pass(61_000);
+    assert_eq!(story.status(), Status::Live);
+}
+
+#[test]
+fn a_thread_only_remembered_is_ensured_before_it_is_joined_again() {
     let mut story = Story::live();
     story.feed(Input::Close { thread: thread() });
     story.pass(60_000);
     assert!(story.forgotten);
     story.log.clear();
-    story.refuse_joins = Some("Unauthorized: You do not have permissions to read from this Channel topic");
+    story.refuse_joins = Some(UNAUTHORIZED);
     story.open();
-    story.pass(60_000);
+    story.pass(1_000);
     assert_eq!((story.asked("phx_join"), story.asked("ensure")), (2, 1));
 }
 
