@@ -1,5 +1,9 @@
 -- The tables of the chat, and the trigger that numbers messages. Made if missing; tables that are there already, with
 -- or without rows, gain what they lack. Locks are taken for a moment only, and given up rather than queued for.
+--
+-- Each file is one transaction of its own: some ways of applying it (`psql -f`, `supabase db push` from CLI 2.115 on) give
+-- it none, and without one a lock ends with its statement and `set local` does nothing.
+begin;
 set local lock_timeout = '5s';
 
 create schema if not exists chat_private;
@@ -11,30 +15,51 @@ create table if not exists public.chat_identities (
   supabase_id uuid not null,
   constraint chat_identities_pkey primary key (mongo_id)
 );
+-- Older projects grant everything on a new table to everyone by default: nobody may plant an identity until the file
+-- that says who may do what. The same holds for the two tables below where they are new; ones that are in use keep
+-- their rights until then.
+alter table public.chat_identities enable row level security;
+revoke all on public.chat_identities from public, anon, authenticated;
 
-create table if not exists public.chat_threads (
-  thread_id text not null,
-  user_a_mongo_id text,
-  user_b_mongo_id text,
-  user_a_supabase_id uuid,
-  user_b_supabase_id uuid,
-  created_at timestamptz default now(),
-  last_message_at timestamptz,
-  constraint chat_threads_pkey primary key (thread_id)
-);
+do $$
+begin
+  if to_regclass('public.chat_threads') is null then
+    create table public.chat_threads (
+      thread_id text not null,
+      user_a_mongo_id text,
+      user_b_mongo_id text,
+      user_a_supabase_id uuid,
+      user_b_supabase_id uuid,
+      created_at timestamptz default now(),
+      last_message_at timestamptz,
+      constraint chat_threads_pkey primary key (thread_id)
+    );
+    alter table public.chat_threads enable row level security;
+    revoke all on public.chat_threads from public, anon, authenticated, service_role;
+  end if;
+end
+$$;
 -- Every send updates its thread's row; room on the page keeps that update away from the indexes (HOT).
 alter table public.chat_threads set (fillfactor = 80);
 
-create table if not exists public.chat_messages (
-  id uuid not null default gen_random_uuid(),
-  thread_id text not null,
-  sender_supabase_id uuid not null,
-  sender_mongo_id text not null,
-  recipient_mongo_id text not null,
-  body text not null,
-  created_at timestamptz default now(),
-  constraint chat_messages_pkey primary key (id)
-);
+do $$
+begin
+  if to_regclass('public.chat_messages') is null then
+    create table public.chat_messages (
+      id uuid not null default gen_random_uuid(),
+      thread_id text not null,
+      sender_supabase_id uuid not null,
+      sender_mongo_id text not null,
+      recipient_mongo_id text not null,
+      body text not null,
+      created_at timestamptz default now(),
+      constraint chat_messages_pkey primary key (id)
+    );
+    alter table public.chat_messages enable row level security;
+    revoke all on public.chat_messages from public, anon, authenticated, service_role;
+  end if;
+end
+$$;
 
 create index if not exists chat_messages_thread_id_created_at_idx on public.chat_messages (thread_id, created_at);
 create index if not exists chat_messages_thread_id_id_idx on public.chat_messages (thread_id, id);
@@ -113,3 +138,5 @@ create or replace trigger chat_messages_number before insert on public.chat_mess
   for each row execute function chat_private.number_message();
 create or replace trigger chat_messages_count after insert on public.chat_messages
   for each row execute function chat_private.count_message();
+
+commit;

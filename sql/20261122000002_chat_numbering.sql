@@ -1,6 +1,7 @@
 -- Messages from before this version get their number, in the order of created_at and id, and threads that they lack.
 -- This is the long step on a big table. It locks no table: people go on reading and writing meanwhile.
 
+begin;
 set local statement_timeout = 0;
 
 -- A thread made here belongs to nobody until the backend links its people (link_chat_identity): who wrote a message is
@@ -32,3 +33,5 @@ update public.chat_messages m
   from numbered
  where m.id = numbered.id
    and m.seq is distinct from numbered.seq;
+
+commit;

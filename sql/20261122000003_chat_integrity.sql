@@ -1,5 +1,6 @@
 -- What the rows of the tables promise each other. While this runs on a big table writers wait, most of the time for the
 -- unique index; readers do not. sql/README.md tells how long, and how to do without the wait.
+begin;
 set local statement_timeout = 0;
 set local lock_timeout = '5s';
 lock table public.chat_messages, public.chat_threads in share row exclusive mode;
@@ -105,3 +106,5 @@ comment on column public.chat_messages.seq is
 comment on column public.chat_messages.created_at is
   'Set by the database, and later than that of the message before; only messages from before seq may share one.';
 comment on column public.chat_messages.body is 'Not blank, at most 4000 characters.';
+
+commit;

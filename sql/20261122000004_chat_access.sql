@@ -1,4 +1,5 @@
 -- Who may do what: row level security, grants, and the four functions of the API.
+begin;
 set local lock_timeout = '5s';
 lock table public.chat_messages, public.chat_threads, public.chat_identities in access exclusive mode;
 
@@ -192,3 +193,5 @@ grant execute on function public.link_chat_identity(text, uuid) to service_role;
 grant execute on function public.ensure_chat_thread(text, text) to service_role;
 
 notify pgrst, 'reload schema';
+
+commit;

@@ -1,5 +1,6 @@
 -- Every new message is announced on its thread's private topic, chat:<thread_id>, which only the thread's two people
 -- may join. Nobody may send there but the database: there is no INSERT policy, so no client can forge an INSERT.
+begin;
 set local lock_timeout = '5s';
 
 -- realtime.send warns rather than fails; what else might be raised on the way must not cost the message either.
@@ -48,3 +49,5 @@ create policy chat_messages_receive on realtime.messages for select to authentic
        and (select left(realtime.topic(), 5)) = 'chat:'
        and (t.user_a_supabase_id = (select auth.uid()) or t.user_b_supabase_id = (select auth.uid()))
   ));
+
+commit;

@@ -1,5 +1,6 @@
 -- Has the rows from before the constraints looked at; people go on reading and writing meanwhile. Rows that do not fit
 -- stay as they are and their constraint stays `not valid`: it holds for new rows all the same, and sql/doctor.sql names it.
+begin;
 set local statement_timeout = 0;
 set local lock_timeout = '5s';
 
@@ -26,3 +27,5 @@ $$;
 -- The check just made tells that there is no row to look at: the lock lasts a moment.
 alter table public.chat_messages alter column seq set not null, alter column created_at set not null;
 alter table public.chat_messages drop constraint if exists chat_messages_numbered_check;
+
+commit;

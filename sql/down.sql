@@ -1,6 +1,7 @@
 -- Takes the chat out again: what the numbered files added goes, the messages and the threads stay. Afterwards nobody but
 -- `postgres` reaches the two tables: row level security stays on, and without policies it lets nobody in. Applying the
 -- numbered files again gives every message the number it had. Applied again itself, it changes nothing.
+begin;
 set local lock_timeout = '5s';
 
 drop policy if exists chat_messages_receive on realtime.messages;
@@ -48,3 +49,5 @@ drop table if exists public.chat_identities;
 drop schema if exists chat_private cascade;
 
 notify pgrst, 'reload schema';
+
+commit;

@@ -1,6 +1,6 @@
 //! The migrations on an empty project, on their own result, and on the tables of the plan's first version.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use sql_tests::Person::{Ana, Ben, Cleo, Dan};
 use sql_tests::upgrade::upgrade_in_use;
 use sql_tests::{Actor, Database, send, sqlstate};
@@ -40,6 +40,98 @@ async fn applied_again_nothing_changes() -> Result<()> {
     }
     send(&database, Ana, Ben, "still here", None).await?;
     Ok(())
+}
+
+/// `psql -f` and the CLI from 2.115 on send a file statement by statement, in no transaction but those that it begins.
+#[tokio::test]
+async fn the_files_apply_statement_by_statement() -> Result<()> {
+    let database = Database::new_project().await?;
+    let owner = database.owner().await?;
+    for _ in 0..2 {
+        for file in files()? {
+            for statement in statements(&file) {
+                owner.execute(&statement, &[]).await.with_context(|| statement.clone())?;
+            }
+        }
+    }
+    let at_once = Database::installed().await?;
+    assert_eq!(text(&owner, CATALOG).await?, text(&at_once.owner().await?, CATALOG).await?);
+    Ok(())
+}
+
+/// Also where there is no transaction around the file, a lock that can't be had is given up, and nothing half done stays.
+#[tokio::test]
+async fn a_lock_that_cannot_be_had_changes_nothing() -> Result<()> {
+    let database = Database::installed().await?;
+    let owner = database.owner().await?;
+    let before = text(&owner, CATALOG).await?;
+    let mut other = database.owner().await?;
+    let reading = other.transaction().await?;
+    reading.execute("select from public.chat_messages", &[]).await?;
+    let file =
+        files()?.into_iter().find(|file| file.contains("in access exclusive mode")).context("a file that locks")?;
+    let mut refused = None;
+    for statement in statements(&file) {
+        if let Err(error) = owner.execute(&statement, &[]).await {
+            refused = refused.or(error.code().map(|code| code.code().to_owned()));
+        }
+    }
+    assert_eq!(refused.as_deref(), Some("55P03"), "lock_not_available");
+    reading.rollback().await?;
+    assert_eq!(text(&owner, CATALOG).await?, before);
+    Ok(())
+}
+
+/// A push that stops between two files leaves no door open, whatever the project grants on new tables.
+#[tokio::test]
+async fn between_the_files_nobody_gets_in() -> Result<()> {
+    let database = Database::new_project().await?;
+    let owner = database.owner().await?;
+    owner
+        .batch_execute(
+            "alter default privileges in schema public grant all on tables to anon, authenticated, service_role",
+        )
+        .await?;
+    for file in files()? {
+        owner.batch_execute(&file).await?;
+        for role in ["anon", "authenticated"] {
+            let open = "select coalesce(string_agg(format('%s %s', relname, privilege), ', '), '')
+                from pg_class, unnest(array['insert', 'update', 'delete', 'truncate']) privilege
+               where relname ~ '^chat_' and relkind = 'r' and has_table_privilege($1, oid, privilege)";
+            let open: String = owner.query_one(open, &[&role]).await?.get(0);
+            assert_eq!(open, "", "{role}");
+            let unsecured =
+                "select count(*) from pg_class where relname ~ '^chat_' and relkind = 'r' and not relrowsecurity";
+            let unsecured: i64 = owner.query_one(unsecured, &[]).await?.get(0);
+            assert_eq!(unsecured, 0);
+        }
+    }
+    Ok(())
+}
+
+/// The migrations, in their order.
+fn files() -> Result<Vec<String>> {
+    let mut paths: Vec<_> =
+        std::fs::read_dir(sql_tests::migrations())?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    paths.retain(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("2")));
+    paths.sort();
+    paths.iter().map(|path| Ok(std::fs::read_to_string(path)?)).collect()
+}
+
+/// Its statements. Good for our files alone: a line's end behind a semicolon ends one, outside of `$$`.
+fn statements(file: &str) -> Vec<String> {
+    let (mut statements, mut current) = (Vec::new(), String::new());
+    for line in file.lines() {
+        if current.is_empty() && (line.is_empty() || line.starts_with("--")) {
+            continue;
+        }
+        current.push_str(line);
+        current.push('\n');
+        if line.trim_end().ends_with(';') && current.matches("$$").count().is_multiple_of(2) {
+            statements.push(core::mem::take(&mut current));
+        }
+    }
+    statements
 }
 
 /// Before 2026-10-30 a Supabase project granted everything on a new table or function of `public` to everyone.
