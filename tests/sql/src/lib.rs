@@ -1,6 +1,7 @@
 //! The product's SQL on a real PostgreSQL: a database of its own for each test, the people of the tests, and statements
 //! run as PostgREST and Realtime run them.
 
+pub mod doors;
 pub mod tally;
 pub mod upgrade;
 pub mod volume;

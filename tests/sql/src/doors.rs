@@ -1,0 +1,235 @@
+//! The doors of the attack matrix: statements that anybody might try, and what each comes to for every kind of caller.
+
+use anyhow::{Context, Result};
+use tokio_postgres::{Client, SimpleQueryMessage, Transaction};
+
+use crate::Person::{Ana, Ben, Cleo, Erin};
+use crate::{Actor, Database, Person, sqlstate};
+
+/// Nobody; somebody else; the two people of ana__ben; one whose account is gone, with a token that still lives; the
+/// backend.
+pub const ACTORS: [Actor; 6] =
+    [Actor::Anon, Actor::User(Cleo), Actor::User(Ana), Actor::User(Ben), Actor::User(Erin), Actor::ServiceRole];
+
+/// Refused: no privilege, or row level security.
+pub const NO: &str = "42501";
+pub const NOBODY: [&str; 6] = [NO; 6];
+pub const BACKEND: [&str; 6] = [NO, NO, NO, NO, NO, "1"];
+
+/// A statement and what it comes to for each of `ACTORS`: the number of rows that it returns or changes, or the SQLSTATE
+/// that refuses it. `{me}` and `{my_mongo}` are the caller's ids, Ana's for a caller that has none; `{other}` is whom they
+/// would write to in ana__ben.
+pub type Door = (&'static str, [&'static str; 6]);
+
+pub const DOORS: &[Door] = &[
+    // Reading.
+    ("select * from public.chat_messages", [NO, "1", "4", "3", "0", "5"]),
+    ("select * from public.chat_messages where thread_id = 'ana__ben'", [NO, "0", "3", "3", "0", "3"]),
+    ("select * from public.chat_messages where thread_id = 'cleo__dan'", [NO, "1", "0", "0", "0", "1"]),
+    ("select * from public.chat_messages where thread_id = 'ana__erin'", [NO, "0", "1", "0", "0", "1"]),
+    ("select * from public.list_chat_messages('ana__ben')", [NO, "0", "3", "3", "0", NO]),
+    ("select * from public.list_chat_messages('cleo__dan')", [NO, "1", "0", "0", "0", NO]),
+    ("select * from public.list_chat_messages('ana__erin', 0, 9223372036854775807, 2147483647)", [NO, "0", "1", "0", "0", NO]),
+    ("select * from public.list_chat_messages('%')", [NO, "0", "0", "0", "0", NO]),
+    ("select * from public.list_chat_messages(null, null, null, null)", [NO, "0", "0", "0", "0", NO]),
+    ("select * from public.chat_messages where thread_id like '%'", [NO, "1", "4", "3", "0", "5"]),
+    ("select * from public.chat_threads", [NO, "1", "2", "1", "0", "3"]),
+    ("select * from public.chat_threads where thread_id = 'ana__ben'", [NO, "0", "1", "1", "0", "1"]),
+    ("select * from public.chat_identities", [NO, NO, NO, NO, NO, "4"]),
+    ("select 1 from public.chat_messages for update", NOBODY),
+    ("select 1 from public.chat_threads for update", [NO, NO, NO, NO, NO, "3"]),
+    // Sending, by the table.
+    (
+        "insert into public.chat_messages (thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body)
+         values ('ana__ben', '{me}', '{my_mongo}', '{other}', 'x')",
+        [NO, NO, "1", "1", NO, NO],
+    ),
+    (
+        "insert into public.chat_messages (thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body)
+         values ('ana__ben', '{me}', '{my_mongo}', '{other}', 'x') returning *",
+        [NO, NO, "1", "1", NO, NO],
+    ),
+    (
+        // The sender forged.
+        "insert into public.chat_messages (thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body)
+         values ('ana__ben', '{ana}', 'ana', 'ben', 'x')",
+        [NO, NO, "1", NO, NO, NO],
+    ),
+    (
+        // Another's Mongo id.
+        "insert into public.chat_messages (thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body)
+         values ('ana__ben', '{me}', 'ana', 'ben', 'x')",
+        [NO, NO, "1", NO, NO, NO],
+    ),
+    (
+        // Sender and recipient swapped.
+        "insert into public.chat_messages (thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body)
+         values ('ana__ben', '{me}', '{other}', '{my_mongo}', 'x')",
+        NOBODY,
+    ),
+    (
+        "insert into public.chat_messages (thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body)
+         values ('ana__ben', '{me}', '{my_mongo}', 'dan', 'x')",
+        NOBODY,
+    ),
+    (
+        // A thread of two strangers.
+        "insert into public.chat_messages (thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body)
+         values ('cleo__dan', '{me}', '{my_mongo}', 'dan', 'x')",
+        [NO, "1", NO, NO, NO, NO],
+    ),
+    (
+        // A thread with oneself, and one that does not exist.
+        "insert into public.chat_messages (thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body)
+         values ('{my_mongo}__{my_mongo}', '{me}', '{my_mongo}', '{my_mongo}', 'x')",
+        NOBODY,
+    ),
+    (
+        "insert into public.chat_messages (thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body)
+         values ('{my_mongo}__zoe', '{me}', '{my_mongo}', 'zoe', 'x')",
+        NOBODY,
+    ),
+    (
+        "insert into public.chat_messages (thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body)
+         values ('ana__ben', '{me}', '{my_mongo}', '{other}', ' ')",
+        [NO, "23514", "23514", "23514", "23514", NO],
+    ),
+    (
+        "insert into public.chat_messages (thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body)
+         values ('ana__ben', null, '{my_mongo}', '{other}', 'x')",
+        NOBODY,
+    ),
+    // Upserts.
+    (
+        "insert into public.chat_messages (id, thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body)
+         select id, thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, 'changed' from public.chat_messages
+         on conflict (id) do update set body = excluded.body",
+        NOBODY,
+    ),
+    (
+        "insert into public.chat_messages (id, thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body)
+         select id, 'ana__ben', '{me}', '{my_mongo}', '{other}', 'changed' from public.chat_messages where thread_id = 'ana__ben'
+         on conflict (id) do nothing",
+        [NO, "0", "0", "0", "0", NO],
+    ),
+    // Changing and removing.
+    ("update public.chat_messages set body = 'changed'", NOBODY),
+    ("update public.chat_threads set last_seq = 0", NOBODY),
+    ("update public.chat_identities set mongo_id = 'ana'", NOBODY),
+    ("delete from public.chat_messages", NOBODY),
+    ("delete from public.chat_threads", NOBODY),
+    ("delete from public.chat_identities", NOBODY),
+    ("truncate public.chat_messages", NOBODY),
+    ("truncate public.chat_threads cascade", NOBODY),
+    ("truncate public.chat_identities cascade", NOBODY),
+    ("insert into public.chat_identities (mongo_id, supabase_id) values ('zoe', '{dan}')", [NO, NO, NO, NO, NO, "23505"]),
+    (
+        "insert into public.chat_threads (thread_id, user_a_mongo_id, user_b_mongo_id, user_a_supabase_id)
+         values ('ana__zoe', 'ana', 'zoe', '{me}')",
+        BACKEND,
+    ),
+    (
+        // Taking a side of a foreign thread.
+        "update public.chat_threads set user_b_supabase_id = '{me}' where thread_id = 'cleo__dan'",
+        BACKEND,
+    ),
+    ("alter table public.chat_messages disable row level security", NOBODY),
+    ("drop policy chat_messages_select on public.chat_messages", NOBODY),
+    ("create trigger mine before insert on public.chat_messages for each row execute function chat_private.count_message()", NOBODY),
+    // The functions of the API.
+    ("select * from public.insert_chat_message('ana__ben', '{my_mongo}', '{other}', 'x')", [NO, NO, "1", "1", NO, NO]),
+    ("select * from public.insert_chat_message('ana__ben', 'ana', 'ben', 'x')", [NO, NO, "1", NO, NO, NO]),
+    ("select * from public.insert_chat_message('ana__ben', '{other}', '{my_mongo}', 'x')", NOBODY),
+    ("select * from public.insert_chat_message('ben__ana', 'ana', 'ben', 'x')", NOBODY),
+    ("select * from public.insert_chat_message('cleo__dan', '{my_mongo}', 'dan', 'x')", [NO, "1", NO, NO, NO, NO]),
+    ("select * from public.insert_chat_message('{my_mongo}__{my_mongo}', '{my_mongo}', '{my_mongo}', 'x')", NOBODY),
+    ("select * from public.insert_chat_message('{my_mongo}__zoe', '{my_mongo}', 'zoe', 'x')", NOBODY),
+    ("select * from public.insert_chat_message('ana__erin', 'erin', 'ana', 'x')", NOBODY),
+    ("select * from public.insert_chat_message(null, null, null, 'x')", NOBODY),
+    ("select * from public.insert_chat_message('ana__ben', '{my_mongo}', '{other}', null)", [NO, "23514", "23514", "23514", "23514", NO]),
+    (
+        // The id of a message that is there, somebody else's for most.
+        "select * from public.insert_chat_message('ana__ben', '{my_mongo}', '{other}', 'x', '{taken}')",
+        [NO, NO, "23505", "23505", NO, NO],
+    ),
+    ("select public.link_chat_identity('zoe', '{zoe}')", BACKEND),
+    ("select public.link_chat_identity('ana', '{me}')", BACKEND),
+    ("select public.ensure_chat_thread('ana', 'zoe')", BACKEND),
+    ("select public.ensure_chat_thread('cleo', 'dan')", BACKEND),
+    // The private schema.
+    ("select chat_private.number_message()", NOBODY),
+    ("select chat_private.count_message()", NOBODY),
+    ("select chat_private.broadcast_message()", NOBODY),
+    ("create function chat_private.mine() returns int language sql as 'select 1'", NOBODY),
+    ("create function public.mine() returns int language sql as 'select 1'", NOBODY),
+    // Realtime's schema, with the topic of ana__ben set as at a join.
+    ("select * from realtime.messages", ["0", "0", "3", "3", "0", "5"]),
+    ("select * from realtime.messages where topic = 'chat:cleo__dan'", ["0", "0", "0", "0", "0", "1"]),
+    ("insert into realtime.messages (topic, extension) values ('chat:ana__ben', 'broadcast')", BACKEND),
+    ("insert into realtime.messages (topic, extension) values ('chat:ana__ben', 'presence')", BACKEND),
+    ("update realtime.messages set payload = '{}'", ["0", "0", "0", "0", "0", "5"]),
+    ("delete from realtime.messages", NOBODY),
+    ("select realtime.keep_message_partitions()", NOBODY),
+    (
+        // It swallows its refusal, so it is asked what it left.
+        "with sent as materialized (select realtime.send('{}', 'INSERT', 'chat:ana__ben')) select * from sent",
+        ["1"; 6],
+    ),
+    // Auth's schema.
+    ("select * from auth.users", NOBODY),
+    ("select * from auth.refresh_tokens", NOBODY),
+];
+
+/// An account of its own for what the doors ask for, and a message id to fight over.
+pub async fn prepare(database: &Database) -> Result<()> {
+    database
+        .superuser()
+        .await?
+        .batch_execute(&fill(
+            "insert into auth.users (id, email) values ('{zoe}', 'zoe@example.com');
+             update public.chat_messages set id = '{taken}' where thread_id = 'cleo__dan'",
+            Actor::Anon,
+        ))
+        .await?;
+    Ok(())
+}
+
+pub fn fill(statement: &str, actor: Actor) -> String {
+    let me = match actor {
+        Actor::User(person) => person,
+        _ => Ana,
+    };
+    let id = |person: Person| person.supabase_id().to_string();
+    statement
+        .replace("{me}", &id(me))
+        .replace("{my_mongo}", me.mongo_id())
+        .replace("{other}", if me == Ben { "ana" } else { "ben" })
+        .replace("{ana}", &id(Ana))
+        .replace("{cleo}", &id(Cleo))
+        .replace("{dan}", &id(Person::Dan))
+        .replace("{zoe}", "00000000-0000-0000-0000-00000000beef")
+        .replace("{taken}", "00000000-0000-0000-0000-000000007777")
+}
+
+/// Runs a statement as the actor and takes it back.
+pub async fn attempt(api: &mut Client, actor: Actor, statement: &str) -> Result<String> {
+    outcome(api.transaction().await?, actor, statement).await
+}
+
+/// What a statement in a transaction (or a savepoint) of its own comes to: a count of rows, or the SQLSTATE of its refusal.
+pub async fn outcome(transaction: Transaction<'_>, actor: Actor, statement: &str) -> Result<String> {
+    transaction.batch_execute("set local realtime.topic = 'chat:ana__ben'").await?;
+    actor.enter(&transaction).await?;
+    let outcome = match transaction.simple_query(statement).await {
+        Ok(messages) => messages
+            .iter()
+            .find_map(|message| match message {
+                SimpleQueryMessage::CommandComplete(rows) => Some(rows.to_string()),
+                _ => None,
+            })
+            .context("the statement did not complete")?,
+        Err(error) => sqlstate(&anyhow::Error::new(error)).to_owned(),
+    };
+    transaction.rollback().await?;
+    Ok(outcome)
+}
