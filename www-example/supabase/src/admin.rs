@@ -24,6 +24,8 @@ pub fn router(server: Arc<Server>) -> Router {
         .route("/faults", get(faults).post(set_faults).delete(clear_faults))
         .route("/latency", post(latency))
         .route("/jwt-expiry", post(jwt_expiry))
+        .route("/preflight-age", post(preflight_age))
+        .route("/message-rate", post(message_rate))
         .route("/state", get(state))
         .route("/restart-realtime", post(restart_realtime))
         .route("/tokens", post(tokens))
@@ -130,6 +132,40 @@ async fn jwt_expiry(State(server): State<Arc<Server>>, body: String) -> Response
     Json(json!({"s": expiry.s, "before": before})).into_response()
 }
 
+#[derive(Deserialize)]
+struct PreflightAge {
+    s: Option<u64>,
+}
+
+async fn preflight_age(State(server): State<Arc<Server>>, body: String) -> Response {
+    let age: PreflightAge = match serde_json::from_str(&body) {
+        Ok(age) => age,
+        Err(error) => {
+            let message = format!("not {{\"s\": n or null}}: {error}");
+            return refuse(StatusCode::BAD_REQUEST, "bad-preflight-age", message);
+        }
+    };
+    server.set_preflight_age_s(age.s);
+    Json(json!({"s": age.s})).into_response()
+}
+
+#[derive(Deserialize)]
+struct MessageRate {
+    per_second: Option<u64>,
+}
+
+async fn message_rate(State(server): State<Arc<Server>>, body: String) -> Response {
+    let rate: MessageRate = match serde_json::from_str(&body) {
+        Ok(rate) => rate,
+        Err(error) => {
+            let message = format!("not {{\"per_second\": n or null}}: {error}");
+            return refuse(StatusCode::BAD_REQUEST, "bad-message-rate", message);
+        }
+    };
+    server.hub.rate.set_limit(rate.per_second);
+    Json(json!({"per_second": rate.per_second})).into_response()
+}
+
 async fn state(State(server): State<Arc<Server>>) -> Response {
     Json(json!({
         "sockets": server.hub.state(),
@@ -137,6 +173,8 @@ async fn state(State(server): State<Arc<Server>>) -> Response {
         "streaming": server.hub.streaming(),
         "faults": {"total": server.faults.total(), "rules": server.faults.rules()},
         "latency_ms": server.faults.latency_ms(),
+        "preflight_age_s": server.preflight_age_s(),
+        "message_rate": server.hub.rate.state(),
     }))
     .into_response()
 }

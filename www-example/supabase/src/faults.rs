@@ -1,7 +1,7 @@
 //! What the server does wrong on demand: rules set over the admin port, for tests.
 //!
-//! A rule names a place (`on`), what must match there, what to do, how often and how likely. The first rule that fits
-//! decides. README.md lists what each effect means at each place.
+//! A rule names a place (`on`), what must match there, what to do, how often, how likely and how long. The first rule
+//! that fits decides. README.md lists what each effect means at each place.
 
 use std::sync::{
     Mutex, MutexGuard, PoisonError,
@@ -12,6 +12,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// How often a request that hangs looks whether its rule still stands.
+const HANG_LOOK: Duration = Duration::from_millis(20);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -26,6 +30,12 @@ pub enum Place {
     FrameOut,
     /// An inserted row of `realtime.messages`, once for each joined channel.
     Broadcast,
+    /// A join, or a token pushed to a joined channel: where Realtime asks the policies of `realtime.messages`.
+    Join,
+    /// The stream of `realtime.messages` as a whole.
+    Replication,
+    /// A transaction of REST, or of Realtime asking the policies.
+    Database,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -64,6 +74,16 @@ pub struct Effect {
     pub expire: bool,
     #[serde(skip_serializing_if = "is_false")]
     pub silent: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    pub hang: bool,
+    /// The policies cannot be evaluated.
+    #[serde(skip_serializing_if = "is_false")]
+    pub raise: bool,
+    /// A join is refused with this reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refuse: Option<String>,
+    #[serde(skip_serializing_if = "is_false")]
+    pub read_only: bool,
 }
 
 fn is_false(value: &bool) -> bool {
@@ -95,6 +115,11 @@ pub struct Rule {
     pub times: Option<u64>,
     #[serde(default)]
     pub probability: Option<f64>,
+    /// It stands for so long from the moment that it is set.
+    #[serde(default)]
+    pub for_ms: Option<u64>,
+    #[serde(skip)]
+    until: Option<Instant>,
     /// How often it took effect; the server counts.
     #[serde(default, skip_deserializing)]
     pub done: u64,
@@ -104,14 +129,41 @@ impl Rule {
     /// What makes the rule senseless, in words.
     pub fn problem(&self) -> Option<&'static str> {
         let effect = &self.effect;
-        let answers = effect.status.is_some() || effect.lose_answer;
+        let answers = effect.status.is_some() || effect.lose_answer || effect.hang;
+        let only = |allowed: Effect| *effect != allowed;
         match self.on {
             _ if *effect == Effect::default() => Some("`do` is empty"),
+            Some(Place::Join)
+                if only(Effect {
+                    raise: effect.raise,
+                    refuse: effect.refuse.clone(),
+                    delay_ms: effect.delay_ms,
+                    ..Effect::default()
+                }) =>
+            {
+                Some("a join can be refused with a reason, meet a policy that raises, or be delayed")
+            }
+            Some(Place::Replication | Place::Database) if self.matches != Match::default() => {
+                Some("replication and the database are everybody's: no `match`")
+            }
+            Some(Place::Replication) if only(Effect { drop: effect.drop, ..Effect::default() }) => {
+                Some("replication can be dropped")
+            }
+            Some(Place::Database) if only(Effect { read_only: effect.read_only, ..Effect::default() }) => {
+                Some("the database can be read_only")
+            }
+            Some(place)
+                if place.asks_the_network() && (effect.raise || effect.refuse.is_some() || effect.read_only) =>
+            {
+                Some("`raise` and `refuse` are for a join, `read_only` for the database")
+            }
             None if *effect != effect.at_once() => Some("without `on`, only cut and expire"),
             Some(Place::Request) if effect.duplicate || effect.silent => {
-                Some("a request can be answered, dropped, delayed, cut, expired, or lose its answer")
+                Some("a request can be answered, dropped, delayed, cut, expired, hang, or lose its answer")
             }
-            Some(Place::Connect) if effect.duplicate || effect.silent || effect.lose_answer || effect.expire => {
+            Some(Place::Connect)
+                if effect.duplicate || effect.silent || effect.lose_answer || effect.expire || effect.hang =>
+            {
                 Some("a connect can be answered, dropped, delayed or cut")
             }
             Some(Place::FrameIn | Place::FrameOut) if answers || effect.silent || effect.expire => {
@@ -126,6 +178,17 @@ impl Rule {
             _ if effect.status.is_some_and(|s| !(200..=599).contains(&s)) => Some("`status` is between 200 and 599"),
             _ => None,
         }
+    }
+
+    fn stands(&self) -> bool {
+        self.times.is_none_or(|times| self.done < times) && self.until.is_none_or(|until| Instant::now() < until)
+    }
+}
+
+impl Place {
+    /// Whether it is a place of the network, and not one of the services behind it.
+    fn asks_the_network(self) -> bool {
+        !matches!(self, Self::Join | Self::Replication | Self::Database)
     }
 }
 
@@ -181,7 +244,10 @@ impl Default for Faults {
 }
 
 impl Faults {
-    pub fn set(&self, rules: Vec<Rule>) {
+    pub fn set(&self, mut rules: Vec<Rule>) {
+        for rule in &mut rules {
+            rule.until = rule.for_ms.map(|ms| Instant::now() + Duration::from_millis(ms));
+        }
         *self.lock() = rules;
         if self.touch_requests() {
             self.generation.send_modify(|g| *g += 1);
@@ -203,14 +269,27 @@ impl Faults {
 
     /// Whether a request may be made to fail, so that no connection should be used twice.
     pub fn touch_requests(&self) -> bool {
-        self.lock().iter().any(|r| r.on == Some(Place::Request) && r.times != Some(r.done))
+        self.lock().iter().any(|r| r.on == Some(Place::Request) && r.stands())
+    }
+
+    /// Whether a rule of that place stands, without counting as an effect of it.
+    pub fn stands(&self, place: Place) -> bool {
+        self.lock().iter().any(|r| r.on == Some(place) && r.stands())
+    }
+
+    /// Waits for the end of the rule that let `subject` hang.
+    pub async fn hang(&self, subject: &Subject<'_>) {
+        let hangs = |r: &Rule| r.effect.hang && r.on == Some(Place::Request) && r.matches.fits(subject);
+        while self.lock().iter().any(|r| hangs(r) && r.until.is_none_or(|until| Instant::now() < until)) {
+            tokio::time::sleep(HANG_LOOK).await;
+        }
     }
 
     pub fn at(&self, place: Place, subject: &Subject) -> Option<Effect> {
         let mut rules = self.lock();
         let rule = rules.iter_mut().find(|r| {
             r.on == Some(place)
-                && r.times.is_none_or(|times| r.done < times)
+                && r.stands()
                 && r.matches.fits(subject)
                 && r.probability.is_none_or(|p| rand::random::<f64>() < p)
         })?;

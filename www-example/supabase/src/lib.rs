@@ -33,7 +33,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio_postgres::NoTls;
 
-use faults::Faults;
+use faults::{Faults, Place, Subject};
 use postgres::{Postgres, PostgresOptions};
 use realtime::{hub::Hub, stream};
 use tokens::Tokens;
@@ -42,6 +42,8 @@ use tokens::Tokens;
 const DEFAULT_SECRET: &str = "a-secret-that-everybody-knows-of-the-local-stand-in";
 /// What the sockets get to send their close 1012, as the real server does at its end.
 const GOODBYE: Duration = Duration::from_millis(100);
+/// What a browser may remember the answer to a preflight for, until the admin port says otherwise.
+const PREFLIGHT_AGE_S: u64 = 3600;
 const POOL_SIZE: usize = 16;
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
 
@@ -70,6 +72,8 @@ pub struct Settings {
     pub jwt_expiry: Duration,
     /// A socket without a frame from its client for so long is closed with 1000.
     pub idle: Duration,
+    /// How long a channel that asked for `replication_ready` waits for it before it is closed.
+    pub replication_ready: Duration,
 }
 
 impl Default for Settings {
@@ -79,6 +83,7 @@ impl Default for Settings {
             refused_connect: Duration::from_secs(2),
             jwt_expiry: Duration::from_secs(3600),
             idle: Duration::from_secs(60),
+            replication_ready: Duration::from_secs(60),
         }
     }
 }
@@ -143,6 +148,7 @@ impl Stack {
             hub: Arc::new(Hub::default()),
             faults: Arc::new(Faults::default()),
             jwt_expiry_s: AtomicU64::new(options.settings.jwt_expiry.as_secs()),
+            preflight_age_s: Mutex::new(Some(PREFLIGHT_AGE_S)),
             settings: options.settings,
             requests: Mutex::default(),
             partitions_on: AtomicU64::new(0),
@@ -196,6 +202,8 @@ pub struct Server {
     pub settings: Settings,
     /// Seconds that an access token lasts from now on; `Settings::jwt_expiry` until the admin port says otherwise.
     pub jwt_expiry_s: AtomicU64,
+    /// `Access-Control-Max-Age`, or none.
+    preflight_age_s: Mutex<Option<u64>>,
     superuser: Pool,
     /// Connections of the role `authenticator`, which may become anon, authenticated and service_role.
     rest: Pool,
@@ -225,6 +233,20 @@ impl Server {
 
     pub fn is_key(&self, key: &str) -> bool {
         [&self.anon_key, &self.publishable_key, &self.service_role_key].iter().any(|k| *k == key)
+    }
+
+    pub fn preflight_age_s(&self) -> Option<u64> {
+        *self.preflight_age_s.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn set_preflight_age_s(&self, age: Option<u64>) {
+        *self.preflight_age_s.lock().unwrap_or_else(PoisonError::into_inner) = age;
+    }
+
+    /// How a transaction begins, unless it only reads anyway.
+    fn begin(&self) -> &'static str {
+        let read_only = self.faults.at(Place::Database, &Subject::default()).is_some_and(|e| e.read_only);
+        if read_only { "begin read only" } else { "begin" }
     }
 
     pub fn count(&self, method: &Method, path: &str) {

@@ -40,6 +40,9 @@ struct Arguments {
     /// What the answer to a refused handshake is held back
     #[arg(long, default_value_t = 2000)]
     refused_connect_ms: u64,
+    /// How long a channel waits for replication, if it asked to be told of it, before it is closed
+    #[arg(long, default_value_t = 60_000)]
+    replication_ready_ms: u64,
     /// The lifetime of access tokens
     #[arg(long, default_value_t = 3600)]
     jwt_expiry_s: u64,
@@ -78,6 +81,7 @@ fn options(arguments: Arguments) -> Options {
         settings: Settings {
             refused_join: Duration::from_millis(arguments.refused_join_ms),
             refused_connect: Duration::from_millis(arguments.refused_connect_ms),
+            replication_ready: Duration::from_millis(arguments.replication_ready_ms),
             jwt_expiry: Duration::from_secs(arguments.jwt_expiry_s),
             ..Settings::default()
         },

@@ -114,7 +114,10 @@ async fn gateway(server: &Arc<Server>, router: &Router, request: Request<Body>) 
     } else {
         let subject = Subject { method: method.as_str(), path: &path, ..Subject::default() };
         let effect = server.faults.at(Place::Request, &subject).unwrap_or_default();
-        if effect.drop || effect.cut {
+        if effect.hang {
+            server.faults.hang(&subject).await;
+        }
+        if effect.drop || effect.cut || effect.hang {
             return abort();
         }
         if let Some(delay) = effect.delay() {
@@ -137,7 +140,7 @@ async fn gateway(server: &Arc<Server>, router: &Router, request: Request<Body>) 
     };
     let upgraded = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
-    allow_origins(headers, &method, wants);
+    allow_origins(headers, &method, wants, server.preflight_age_s());
     // A WebSocket has its connection for itself anyway, and its `Connection` says `Upgrade`.
     if once && !upgraded {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -186,13 +189,15 @@ fn unauthorized(message: &str, hint: &str) -> Response {
     (StatusCode::UNAUTHORIZED, Json(body)).into_response()
 }
 
-fn allow_origins(headers: &mut HeaderMap, method: &Method, wants: Option<HeaderValue>) {
+fn allow_origins(headers: &mut HeaderMap, method: &Method, wants: Option<HeaderValue>, preflight_age_s: Option<u64>) {
     let mut set = |name: HeaderName, value: HeaderValue| headers.insert(name, value);
     let fixed = HeaderValue::from_static;
     set(header::ACCESS_CONTROL_ALLOW_ORIGIN, fixed("*"));
     if method == Method::OPTIONS {
         set(header::ACCESS_CONTROL_ALLOW_METHODS, fixed(METHODS));
-        set(header::ACCESS_CONTROL_MAX_AGE, fixed("3600"));
+        if let Some(age) = preflight_age_s {
+            set(header::ACCESS_CONTROL_MAX_AGE, age.into());
+        }
         if let Some(wants) = wants {
             set(header::ACCESS_CONTROL_ALLOW_HEADERS, wants);
         }

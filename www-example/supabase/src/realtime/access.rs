@@ -5,36 +5,40 @@ use deadpool_postgres::Pool;
 use serde_json::Value;
 use tokio_postgres::SimpleQueryMessage;
 
+use crate::Server;
 use crate::sql::quote;
 use crate::tokens::Claims;
 
-/// `false` also where a policy raises or the role does not exist, as in the real server.
-pub async fn may_read(pool: &Pool, claims: &Claims, topic: &str) -> anyhow::Result<bool> {
+/// `false` also where a policy raises, the role does not exist, or the probe row cannot be written, as in the real
+/// server: Realtime's `authorization.ex` calls nearly every error of the database a refusal by the policy.
+pub async fn may_read(server: &Server, claims: &Claims, topic: &str) -> anyhow::Result<bool> {
     let id = uuid::Uuid::new_v4();
     let batch = format!(
-        "begin;
+        "{begin};
          insert into realtime.messages (id, topic, extension) values ('{id}', {topic}, 'broadcast');
          {context}
          select id from realtime.messages where id = '{id}';
          rollback",
+        begin = server.begin(),
         topic = quote(topic),
         context = context(claims, topic),
     );
-    probe(pool, &batch, &id.to_string()).await
+    probe(&server.superuser, &batch, &id.to_string()).await
 }
 
-pub async fn may_write(pool: &Pool, claims: &Claims, topic: &str) -> anyhow::Result<bool> {
+pub async fn may_write(server: &Server, claims: &Claims, topic: &str) -> anyhow::Result<bool> {
     let id = uuid::Uuid::new_v4();
     let batch = format!(
-        "begin;
+        "{begin};
          {context}
          insert into realtime.messages (id, topic, extension) values ('{id}', {topic}, 'broadcast');
          select '{id}' as id;
          rollback",
+        begin = server.begin(),
         topic = quote(topic),
         context = context(claims, topic),
     );
-    probe(pool, &batch, &id.to_string()).await
+    probe(&server.superuser, &batch, &id.to_string()).await
 }
 
 fn context(claims: &Claims, topic: &str) -> String {
@@ -57,7 +61,7 @@ async fn probe(pool: &Pool, batch: &str, id: &str) -> anyhow::Result<bool> {
             Ok(messages.iter().any(|m| matches!(m, SimpleQueryMessage::Row(row) if row.get("id") == Some(id))))
         }
         Err(error) if error.as_db_error().is_some() => {
-            tracing::debug!("a policy of realtime.messages raised: {error:?}");
+            tracing::debug!("RlsPolicyError: {error:?}");
             client.batch_execute("rollback").await?;
             Ok(false)
         }

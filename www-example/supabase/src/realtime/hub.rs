@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::sync::{Notify, mpsc};
 
 use super::phoenix::{Broadcast, Vsn};
+use super::rate::Rate;
 use crate::faults::{Faults, Match, Place, Subject};
 
 pub type SocketId = u64;
@@ -21,6 +22,8 @@ pub enum Notice {
     Broadcast(ChannelId, Arc<Broadcast>),
     /// The channel's token counts as expired.
     Expire(ChannelId),
+    /// The project's message rate is exceeded: the channel that received something is closed.
+    RateExceeded(ChannelId),
     /// The server restarts: close 1012.
     Restart,
 }
@@ -50,6 +53,7 @@ pub struct Hub {
     next_id: AtomicU64,
     /// Whether inserts of `realtime.messages` are being streamed.
     streaming: AtomicBool,
+    pub rate: Rate,
 }
 
 #[derive(Default)]
@@ -111,9 +115,12 @@ impl Hub {
     /// Hands a broadcast to every channel of its topic but one.
     pub fn publish(&self, broadcast: &Arc<Broadcast>, except: Option<ChannelId>) {
         let members = self.lock();
-        for (channel, mailbox) in members.on_topic(broadcast) {
-            if Some(channel) != except {
-                send(mailbox, Notice::Broadcast(channel, Arc::clone(broadcast)));
+        self.rate.count(1);
+        for (channel, mailbox) in members.on_topic(broadcast).filter(|(channel, _)| Some(*channel) != except) {
+            self.rate.count(1);
+            send(mailbox, Notice::Broadcast(channel, Arc::clone(broadcast)));
+            if self.rate.exceeded() {
+                send(mailbox, Notice::RateExceeded(channel));
             }
         }
     }
@@ -121,7 +128,11 @@ impl Hub {
     /// Hands over a row of `realtime.messages`; here the broadcast faults take effect, channel by channel.
     pub fn publish_row(&self, row: &Arc<Broadcast>, faults: &Faults) {
         let subject = Subject { event: &row.event, topic: &row.topic, ..Subject::default() };
+        if faults.at(Place::Replication, &Subject::default()).is_some() || self.rate.exceeded() {
+            return;
+        }
         let members = self.lock();
+        self.rate.count(1 + members.on_topic(row).count() as u64);
         for (channel, mailbox) in members.on_topic(row) {
             let effect = faults.at(Place::Broadcast, &subject).unwrap_or_default();
             if effect.cut {

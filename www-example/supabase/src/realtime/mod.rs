@@ -3,6 +3,7 @@
 pub mod access;
 pub mod hub;
 pub mod phoenix;
+pub mod rate;
 pub mod replay;
 pub mod socket;
 pub mod stream;

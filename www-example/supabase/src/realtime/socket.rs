@@ -16,11 +16,14 @@ use super::hub::{ChannelId, Mailbox, Notice, SocketId, Subscription};
 use super::phoenix::{Broadcast, Content, Incoming, Outgoing, Payload, Vsn, Writer};
 use super::replay::{self, Replay};
 use crate::Server;
-use crate::faults::{Faults, Place, Subject};
+use crate::faults::{Effect, Faults, Place, Subject};
 use crate::tokens::{Claims, TokenError, now};
 
 /// A broadcast by a client may be as large as on the largest plan.
 const BROADCAST_LIMIT: usize = 3_000_500;
+
+/// How often Realtime looks whether its replication runs, for a channel that wants to know.
+const READINESS_LOOK: Duration = Duration::from_millis(500);
 
 struct Channel {
     id: ChannelId,
@@ -35,6 +38,8 @@ struct Channel {
     may_write: Option<bool>,
     /// Ids that came by replay and must not come twice.
     replayed: Vec<String>,
+    /// Until when it waits to be told that replication is established.
+    ready_by: Option<Instant>,
 }
 
 struct Socket {
@@ -44,6 +49,8 @@ struct Socket {
     /// The API key's claims, for channels without a token of their own.
     key: String,
     channels: HashMap<String, Channel>,
+    /// When the channels that wait for replication are looked at again.
+    look_at: Instant,
     out: mpsc::UnboundedSender<(Instant, Send)>,
 }
 
@@ -66,7 +73,15 @@ pub async fn run(server: Arc<Server>, websocket: WebSocket, vsn: Vsn, key: Strin
     let (out, outgoing) = mpsc::unbounded_channel();
     let reader = read(&server, source, vsn, received, &cut);
     let write = write(&server.faults, sink, outgoing, &cut);
-    let socket = Socket { server: Arc::clone(&server), id, writer: Writer(vsn), key, channels: HashMap::new(), out };
+    let socket = Socket {
+        server: Arc::clone(&server),
+        id,
+        writer: Writer(vsn),
+        key,
+        channels: HashMap::new(),
+        look_at: Instant::now(),
+        out,
+    };
     tokio::select! {
         () = cut.notified() => {}
         () = async { tokio::join!(async { tokio::select! { () = socket.run(&mut incoming, &mut mailbox) => {}, () = reader => {} } }, write); } => {}
@@ -185,10 +200,12 @@ impl Socket {
                 notice = mailbox.recv() => match notice {
                     Some(Notice::Broadcast(channel, broadcast)) => self.deliver(channel, &broadcast),
                     Some(Notice::Expire(channel)) => self.expire(channel),
+                    Some(Notice::RateExceeded(channel)) => self.rate_exceeded(channel),
                     Some(Notice::Restart) => return self.close_socket(1012),
                     None => return,
                 },
                 channel = next_expiry(&self.channels) => self.expire(channel),
+                () = next_look(&self.channels, self.look_at) => self.tell_readiness(),
             }
         }
     }
@@ -226,7 +243,7 @@ impl Socket {
         };
         let former = self.remove(&frame.topic);
         match self.admit(&frame, &topic).await {
-            Ok(Admitted { channel, subscription, replayed, replication_ready, presence }) => {
+            Ok(Admitted { channel, subscription, replayed, presence }) => {
                 let (join_ref, name) = (&frame.join_ref, frame.topic.as_str());
                 let id = self.server.hub.join(subscription);
                 self.channels.insert(frame.topic.clone(), Channel { id, ..channel });
@@ -239,10 +256,7 @@ impl Socket {
                 if presence {
                     self.send(self.writer.push(join_ref, name, "presence_state", &json!({})));
                 }
-                if replication_ready && self.server.hub.streaming() {
-                    let message = "Replication connection established";
-                    self.system(join_ref, name, "ok", message);
-                }
+                self.tell_readiness();
             }
             Err(reason) => {
                 tokio::time::sleep(self.server.settings.refused_join).await;
@@ -266,6 +280,10 @@ impl Socket {
         if config["postgres_changes"].as_array().is_some_and(|changes| !changes.is_empty()) {
             return Err("NotImitated: the local stand-in has no postgres_changes".into());
         }
+        let effect = self.at_policies(&frame.topic, "phx_join").await;
+        if let Some(reason) = effect.refuse {
+            return Err(reason);
+        }
         let private = flag(&config["private"]);
         let token = match payload["access_token"].as_str().or(payload["user_token"].as_str()) {
             Some(token) if !token.starts_with("sb_") => token,
@@ -274,7 +292,8 @@ impl Socket {
         let (claims, expires) =
             self.server.channel_claims(token).map_err(|e| format!("{}: {}", e.code(), e.message()))?;
         if private
-            && !access::may_read(&self.server.superuser, &claims, topic).await.map_err(|e| unreachable_database(&e))?
+            && (effect.raise
+                || !access::may_read(&self.server, &claims, topic).await.map_err(|e| unreachable_database(&e))?)
         {
             return Err(format!("Unauthorized: {}", no_read(topic)));
         }
@@ -312,8 +331,9 @@ impl Socket {
                 to_self: flag(&broadcast["self"]),
                 may_write: None,
                 replayed: replayed.collect(),
+                ready_by: flag(&broadcast["replication_ready"])
+                    .then(|| Instant::now() + self.server.settings.replication_ready),
             },
-            replication_ready: flag(&broadcast["replication_ready"]),
             presence: flag(&config["presence"]["enabled"]),
             replayed: rows,
         })
@@ -345,17 +365,19 @@ impl Socket {
             Some(token) if token.starts_with("sb_") || token == channel.token => return,
             Some(token) => token.to_owned(),
         };
+        let (id, private) = (channel.id, channel.private);
+        let effect = self.at_policies(&name, "access_token").await;
         let refusal = match self.server.channel_claims(&token) {
             Err(TokenRefusal::Token(TokenError::Signature)) => ":signature_error".to_owned(),
             Err(refusal) => refusal.message(),
             Ok((claims, expires)) => {
                 let topic = bare(&name).to_owned();
-                let readable = !channel.private
-                    || access::may_read(&self.server.superuser, &claims, &topic).await.unwrap_or(false);
+                let readable =
+                    !private || !effect.raise && access::may_read(&self.server, &claims, &topic).await.unwrap_or(false);
                 if readable {
                     let user = text_claim(&claims, "sub");
                     let role = text_claim(&claims, "role").unwrap_or_default();
-                    self.server.hub.set_user(channel.id, user, role);
+                    self.server.hub.set_user(id, user, role);
                     if let Some(channel) = self.channels.get_mut(&name) {
                         channel.claims = claims;
                         channel.expires = expires;
@@ -379,7 +401,7 @@ impl Socket {
         let may_write = match channel.may_write {
             _ if !channel.private => true,
             Some(known) => known,
-            None => access::may_write(&self.server.superuser, &channel.claims, bare(&name)).await.unwrap_or(false),
+            None => access::may_write(&self.server, &channel.claims, bare(&name)).await.unwrap_or(false),
         };
         channel.may_write = Some(may_write);
         if !may_write {
@@ -429,6 +451,47 @@ impl Socket {
         }
     }
 
+    /// The faults of a join, or of a token that was pushed.
+    async fn at_policies(&self, topic: &str, event: &str) -> Effect {
+        let subject = Subject { event, topic, ..Subject::default() };
+        let effect = self.server.faults.at(Place::Join, &subject).unwrap_or_default();
+        if let Some(delay) = effect.delay() {
+            tokio::time::sleep(delay).await;
+        }
+        effect
+    }
+
+    /// To the channels that wait for it: replication is established, or was not in time.
+    fn tell_readiness(&mut self) {
+        let established = self.server.hub.streaming() && !self.server.faults.stands(Place::Replication);
+        let now = Instant::now();
+        self.look_at = now + READINESS_LOOK;
+        let mut late = Vec::new();
+        for (name, channel) in &mut self.channels {
+            let Some(ready_by) = channel.ready_by.filter(|by| established || *by <= now) else {
+                continue;
+            };
+            channel.ready_by = None;
+            if established {
+                let payload = system(name, "ok", "Replication connection established");
+                let frame = self.writer.push(&channel.join_ref, name, "system", &payload);
+                let due = now + self.server.faults.one_way();
+                let _ = self.out.send((due, Send::Frame(Box::new(frame))));
+            } else if ready_by <= now {
+                late.push(name.clone());
+            }
+        }
+        for name in late {
+            self.fail_channel(&name, "Replication connection was not established in time");
+        }
+    }
+
+    fn rate_exceeded(&mut self, id: ChannelId) {
+        if let Some((name, _)) = self.channels.iter().find(|(_, c)| c.id == id) {
+            self.fail_channel(&name.clone(), "Too many messages per second");
+        }
+    }
+
     fn expire(&mut self, id: ChannelId) {
         let Some((name, channel)) = self.channels.iter().find(|(_, c)| c.id == id) else {
             return;
@@ -440,7 +503,8 @@ impl Socket {
 
     fn fail_channel(&mut self, name: &str, message: &str) {
         if let Some(channel) = self.channels.get(name) {
-            self.system(&channel.join_ref, name, "error", message);
+            let payload = system(name, "error", message);
+            self.send(self.writer.push(&channel.join_ref, name, "system", &payload));
             self.close_channel(name);
         }
     }
@@ -455,16 +519,6 @@ impl Socket {
         let channel = self.channels.remove(name)?;
         self.server.hub.leave(channel.id);
         Some(channel)
-    }
-
-    fn system(&self, join_ref: &Value, name: &str, status: &str, message: &str) {
-        let payload = json!({
-            "extension": "system",
-            "status": status,
-            "message": message,
-            "channel": bare(name),
-        });
-        self.send(self.writer.push(join_ref, name, "system", &payload));
     }
 
     fn reply(&self, frame: &Incoming, status: &str, response: &Value) {
@@ -487,7 +541,6 @@ struct Admitted {
     channel: Channel,
     subscription: Subscription,
     replayed: Vec<Broadcast>,
-    replication_ready: bool,
     presence: bool,
 }
 
@@ -549,6 +602,19 @@ async fn next_expiry(channels: &HashMap<String, Channel>) -> ChannelId {
             channel.id
         }
     }
+}
+
+/// Resolves when the channels that wait for replication are to be looked at again; never where none waits.
+async fn next_look(channels: &HashMap<String, Channel>, at: Instant) {
+    if channels.values().any(|c| c.ready_by.is_some()) {
+        sleep_until(at).await;
+    } else {
+        std::future::pending().await
+    }
+}
+
+fn system(name: &str, status: &str, message: &str) -> Value {
+    json!({"extension": "system", "status": status, "message": message, "channel": bare(name)})
 }
 
 /// A boolean of a join's config: `true` or `"true"`.

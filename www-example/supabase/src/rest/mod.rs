@@ -244,8 +244,8 @@ impl Request {
             .collect();
         let read_only = statement.read_only || matches!(self.method, Method::GET | Method::HEAD);
         let batch = format!(
-            "begin{}; select {}; {}",
-            if read_only { " read only" } else { "" },
+            "{}; select {}; {}",
+            if read_only { "begin read only" } else { server.begin() },
             settings.join(", "),
             statement.sql(self.singular)
         );

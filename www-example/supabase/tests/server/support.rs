@@ -1,5 +1,5 @@
 use std::path::Path;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
@@ -14,6 +14,7 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 pub const REFUSED_JOIN: Duration = Duration::from_millis(400);
+pub const REPLICATION_READY: Duration = Duration::from_secs(2);
 pub const IDLE: Duration = Duration::from_secs(6);
 const WAIT: Duration = Duration::from_secs(10);
 
@@ -26,6 +27,7 @@ static SHARED: LazyLock<(Runtime, Stack)> = LazyLock::new(|| {
             refused_join: REFUSED_JOIN,
             refused_connect: Duration::from_millis(200),
             idle: IDLE,
+            replication_ready: REPLICATION_READY,
             ..Settings::default()
         },
         ..Options::default()
@@ -38,7 +40,17 @@ pub fn stack() -> &'static Stack {
     &SHARED.1
 }
 
+/// Held by each test, and alone by one that changes the server for all.
+static SERVER: RwLock<()> = RwLock::new(());
+
 pub fn run<T>(test: impl Future<Output = T>) -> T {
+    let _shared = SERVER.read().unwrap_or_else(PoisonError::into_inner);
+    SHARED.0.block_on(test)
+}
+
+/// While no other test runs.
+pub fn run_alone<T>(test: impl Future<Output = T>) -> T {
+    let _alone = SERVER.write().unwrap_or_else(PoisonError::into_inner);
     SHARED.0.block_on(test)
 }
 
