@@ -1,6 +1,6 @@
-//! Debian packages, for `CHAT_WASM_TOOLCHAIN=debian`.
+//! Debian packages: the compiler where rustup can't fetch one, and the browser.
 
-use crate::process;
+use crate::{paths, process};
 use anyhow::{Context, Result, bail};
 use std::process::Command;
 
@@ -17,6 +17,11 @@ pub fn ensure(packages: &[&str]) -> Result<()> {
     process::run("apt-get install", Command::new("sh").args(["-c", &line]).env("DEBIAN_FRONTEND", "noninteractive"))
         .with_context(|| format!("could not install {}", missing.join(", ")))?;
     Ok(())
+}
+
+/// Whether this machine installs by apt.
+pub fn is_there() -> bool {
+    paths::find_program(&["apt-get"]).is_some()
 }
 
 /// The version of an installed package.

@@ -37,7 +37,7 @@ fn find(variable: &str, names: &[&str]) -> Result<PathBuf> {
     if let Some(path) = paths::find_program(names) {
         return Ok(path);
     }
-    if env::var("CHAT_WASM_TOOLCHAIN").as_deref() == Ok("debian") {
+    if apt::is_there() {
         apt::ensure(&["chromium", "chromium-driver"])?;
     }
     paths::find_program(names).with_context(|| format!("{} is not on PATH", names[0]))

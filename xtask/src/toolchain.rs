@@ -1,6 +1,5 @@
-//! The compiler for wasm32-unknown-unknown: the toolchain in use with rustup's target or, with
-//! `CHAT_WASM_TOOLCHAIN=debian`, Debian's `rustc-web` with a standard library built here once, for machines where rustup
-//! must not download.
+//! The compiler for wasm32-unknown-unknown: the toolchain in use, to which rustup adds what it lacks, or, where rustup can't,
+//! Debian's `rustc-web` with a standard library built here once. `CHAT_WASM_TOOLCHAIN=debian` takes the second unasked.
 
 use crate::{apt, paths, process};
 use anyhow::{Context, Result, bail};
@@ -12,11 +11,15 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 pub const TARGET: &str = "wasm32-unknown-unknown";
 
 /// Changes when the recipe below does, so that an old cache is not taken for a new one.
 const RECIPE: u32 = 1;
+
+/// What `debian` needs.
+const PACKAGES: [&str; 5] = ["rustc-web", "cargo-web", "rust-web-clippy", "rust-web-src", "lld-22"];
 
 pub struct WasmToolchain {
     /// Goes in front of PATH.
@@ -29,7 +32,10 @@ impl WasmToolchain {
     /// Finds it, and installs or builds what is missing.
     pub fn ready() -> Result<WasmToolchain> {
         match env::var("CHAT_WASM_TOOLCHAIN").as_deref() {
-            Err(_) | Ok("") => ordinary(),
+            Err(_) | Ok("") => match source()? {
+                Source::InUse => Ok(WasmToolchain { bin: None, rustflags: remap()?, linker: None }),
+                Source::Debian => debian(),
+            },
             Ok("debian") => debian(),
             Ok(other) => bail!(
                 "CHAT_WASM_TOOLCHAIN={other} is unknown: unset it, or set it to `debian` to use Debian's compiler"
@@ -51,9 +57,6 @@ impl WasmToolchain {
     /// the texts of panics, which nobody sees in a page (13 KiB of 66, gzipped). Unstable options of the compiler, which
     /// stable ones take when told to; pinned by what the size gate measures.
     pub fn cargo_for_package(&self) -> Result<Command> {
-        if self.bin.is_none() {
-            rust_src()?;
-        }
         let mut command = self.cargo()?;
         let smallest = [
             "-Zunstable-options",
@@ -117,28 +120,138 @@ fn remap() -> Result<Vec<OsString>> {
     Ok(flags)
 }
 
-fn ordinary() -> Result<WasmToolchain> {
-    if !has_target() {
-        if paths::find_program(&["rustup"]).is_none() {
-            bail!(
-                "this Rust has no {TARGET} and there is no rustup to add it: install it by your package manager, or use rustup"
-            );
-        }
-        process::run("rustup target add", Command::new("rustup").args(["target", "add", TARGET])).with_context(
-            || format!("run `rustup target add {TARGET}`, or on Debian set CHAT_WASM_TOOLCHAIN=debian"),
-        )?;
-    }
-    Ok(WasmToolchain { bin: None, rustflags: remap()?, linker: None })
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Source {
+    /// The toolchain that runs xtask.
+    InUse,
+    Debian,
 }
 
-/// The sources of the standard library.
-fn rust_src() -> Result<()> {
-    let there = sysroot().is_some_and(|sysroot| sysroot.join("lib/rustlib/src/rust/library/std").is_dir());
-    if !there {
-        process::run("rustup component add rust-src", Command::new("rustup").args(["component", "add", "rust-src"]))
-            .context("the package is built with its standard library, whose sources are missing: install rust-src")?;
+/// Decided once in a run of xtask, and said once.
+fn source() -> Result<Source> {
+    static SOURCE: OnceLock<Source> = OnceLock::new();
+    if let Some(source) = SOURCE.get() {
+        return Ok(*source);
     }
-    Ok(())
+    let (source, why) = choose(&Machine {
+        missing: missing(),
+        has_debians: PACKAGES.iter().all(|package| apt::version(package).is_some()),
+        has_apt: apt::is_there(),
+        fetch: &rustup_adds,
+    })?;
+    if let Some(why) = why {
+        println!("  {why}");
+    }
+    Ok(*SOURCE.get_or_init(|| source))
+}
+
+struct Machine<'a> {
+    /// What the toolchain in use lacks.
+    missing: Vec<Part>,
+    has_debians: bool,
+    has_apt: bool,
+    /// Lets rustup add them, or says why it can't.
+    fetch: &'a dyn Fn(&[Part]) -> Result<(), String>,
+}
+
+/// What is installed comes before what must be fetched, and rustup before apt. With it why Debian's was taken.
+fn choose(machine: &Machine) -> Result<(Source, Option<String>)> {
+    if machine.missing.is_empty() {
+        return Ok((Source::InUse, None));
+    }
+    let names = machine.missing.iter().map(|part| part.name()).collect::<Vec<_>>().join(" and ");
+    if machine.has_debians {
+        return Ok((
+            Source::Debian,
+            Some(format!("this Rust has no {names}: taking Debian's compiler, which is installed")),
+        ));
+    }
+    let Err(why) = (machine.fetch)(&machine.missing) else {
+        return Ok((Source::InUse, None));
+    };
+    if !machine.has_apt {
+        bail!(
+            "this Rust has no {names}, and {why}. Install rustup (https://rustup.rs) and run `rustup target add {TARGET}` and \
+             `rustup component add rust-src` where it can download"
+        );
+    }
+    Ok((Source::Debian, Some(format!("{why}: taking Debian's compiler for {TARGET}"))))
+}
+
+/// What building the package needs beyond a compiler.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Part {
+    Target,
+    /// The sources of the standard library.
+    RustSrc,
+}
+
+impl Part {
+    fn name(self) -> &'static str {
+        match self {
+            Part::Target => TARGET,
+            Part::RustSrc => "rust-src",
+        }
+    }
+
+    fn arguments(self) -> [&'static str; 3] {
+        match self {
+            Part::Target => ["target", "add", TARGET],
+            Part::RustSrc => ["component", "add", "rust-src"],
+        }
+    }
+}
+
+fn missing() -> Vec<Part> {
+    let has_sources = || sysroot().is_some_and(|sysroot| sysroot.join("lib/rustlib/src/rust/library/std").is_dir());
+    let mut missing = Vec::new();
+    missing.extend((!has_target()).then_some(Part::Target));
+    missing.extend((!has_sources()).then_some(Part::RustSrc));
+    missing
+}
+
+fn rustup_adds(parts: &[Part]) -> Result<(), String> {
+    if paths::find_program(&["rustup"]).is_none() {
+        return Err("there is no rustup to add it".to_owned());
+    }
+    // Whoever set it wants rustup to install nothing unasked; whoever names a server as well has been asked.
+    if env::var("RUSTUP_AUTO_INSTALL").as_deref() == Ok("0") && env::var_os("RUSTUP_DIST_SERVER").is_none() {
+        return Err("RUSTUP_AUTO_INSTALL=0 keeps rustup from adding it".to_owned());
+    }
+    for part in parts {
+        run_rustup(Command::new("rustup").args(part.arguments()))?;
+    }
+    match missing().first() {
+        None => Ok(()),
+        Some(part) => Err(format!("rustup added {} to another toolchain than the one in use", part.name())),
+    }
+}
+
+/// Runs rustup, or says in one line why it failed.
+fn run_rustup(command: &mut Command) -> Result<(), String> {
+    let words: Vec<_> = command.get_args().map(|word| word.to_string_lossy()).collect();
+    let title = format!("rustup {}", words.join(" "));
+    command.env("RUST_BACKTRACE", "0");
+    // Without it a network that swallows packets would cost minutes.
+    if env::var_os("RUSTUP_MAX_RETRIES").is_none() {
+        command.env("RUSTUP_MAX_RETRIES", "1");
+    }
+    match process::attempt(&title, command) {
+        Ok(ran) if ran.success => Ok(()),
+        Ok(ran) => Err(format!("`{title}` failed ({})", cause(&ran.output()))),
+        Err(error) => Err(format!("{error:#}")),
+    }
+}
+
+/// The end of the chain of errors that rustup prints in one line.
+fn cause(output: &str) -> &str {
+    let Some(chain) = output.lines().find_map(|line| line.strip_prefix("error: ")) else {
+        return "it does not say why";
+    };
+    match chain.rmatch_indices(": ").nth(1) {
+        Some((at, colon)) => &chain[at + colon.len()..],
+        None => chain,
+    }
 }
 
 fn sysroot() -> Option<PathBuf> {
@@ -155,7 +268,9 @@ fn has_target() -> bool {
 }
 
 fn debian() -> Result<WasmToolchain> {
-    apt::ensure(&["rustc-web", "cargo-web", "rust-web-clippy", "rust-web-src", "lld-22"])?;
+    apt::ensure(&PACKAGES).with_context(|| {
+        format!("where there are no such packages, install rustup (https://rustup.rs) and run `rustup target add {TARGET}` and `rustup component add rust-src`")
+    })?;
     let version = apt::version("rustc-web").context("rustc-web was installed and is gone")?;
     let sysroot = paths::cache()?.join(format!("wasm-sysroot-{version}-{RECIPE}"));
     if !sysroot.is_dir() {
@@ -234,4 +349,65 @@ pub fn keep(made: &Path, name: &Path) -> Result<()> {
         fs::remove_dir_all(name)?;
     }
     fs::rename(made, name).with_context(|| format!("could not rename {} to {}", made.display(), name.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Machine, Part, Source, cause, choose, run_rustup};
+    use crate::paths;
+    use std::process::Command;
+
+    const REFUSED: &str =
+        "`rustup target add wasm32-unknown-unknown` failed (tcp connect error: Connection refused (os error 111))";
+
+    #[test]
+    fn what_is_installed_comes_before_what_must_be_fetched_and_rustup_before_apt() {
+        let all = [Part::Target, Part::RustSrc];
+        let cannot = |_: &[Part]| Err(REFUSED.to_owned());
+        let can = |_: &[Part]| Ok(());
+        let never = |_: &[Part]| panic!("nothing is to be fetched");
+        type Fetch<'a> = &'a dyn Fn(&[Part]) -> Result<(), String>;
+        let chosen = |missing: &[Part], has_debians: bool, has_apt: bool, fetch: Fetch| {
+            choose(&Machine { missing: missing.to_vec(), has_debians, has_apt, fetch })
+        };
+
+        assert_eq!(chosen(&[], true, true, &never).unwrap(), (Source::InUse, None));
+        let (source, why) = chosen(&all[1..], true, true, &never).unwrap();
+        assert_eq!(source, Source::Debian);
+        assert_eq!(why.unwrap(), "this Rust has no rust-src: taking Debian's compiler, which is installed");
+        assert_eq!(chosen(&all, false, true, &can).unwrap(), (Source::InUse, None));
+        let (source, why) = chosen(&all, false, true, &cannot).unwrap();
+        assert_eq!(source, Source::Debian);
+        assert_eq!(why.unwrap(), format!("{REFUSED}: taking Debian's compiler for wasm32-unknown-unknown"));
+        let neither = chosen(&all, false, false, &cannot).unwrap_err().to_string();
+        assert!(neither.starts_with("this Rust has no wasm32-unknown-unknown and rust-src, and `rustup"), "{neither}");
+        assert!(neither.contains("https://rustup.rs") && !neither.contains('\n'), "{neither}");
+    }
+
+    #[test]
+    fn a_genuine_rustup_that_is_refused_gives_one_line() {
+        if paths::find_program(&["rustup"]).is_none() {
+            println!("no rustup on PATH: left out");
+            return;
+        }
+        // Nobody listens there, and nobody has this target.
+        let why = run_rustup(
+            Command::new("rustup")
+                .args(["target", "add", "x86_64-unknown-redox"])
+                .env("RUSTUP_DIST_SERVER", "http://127.0.0.1:9"),
+        )
+        .unwrap_err();
+        let refused =
+            "`rustup target add x86_64-unknown-redox` failed (tcp connect error: Connection refused (os error ";
+        assert!(why.starts_with(refused) && !why.contains('\n'), "{why}");
+    }
+
+    #[test]
+    fn the_cause_is_the_end_of_the_chain() {
+        let said = "info: downloading component rust-std\nerror: component download failed for rust-std: could not download file \
+                    from 'http://127.0.0.1:9/x' to '/y': tcp connect error: Connection refused (os error 111)\n";
+        assert_eq!(cause(said), "tcp connect error: Connection refused (os error 111)");
+        assert_eq!(cause("error: no such toolchain\n"), "no such toolchain");
+        assert_eq!(cause(""), "it does not say why");
+    }
 }
