@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { APP_URL, allShow, chatting, pair, Window } from './helpers.js'
 
-/** The Mongo ids that the backend's scripts/seed.mjs gives. */
+/** The Mongo ids that the backend's scripts/demo-accounts.mjs gives. */
 const DEMO_ANA = '665f1c2ab7d4e09a31c0a001'
 const DEMO_BEN = '665f1c2ab7d4e09a31c0b002'
 

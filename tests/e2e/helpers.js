@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { after, afterEach } from 'node:test'
 import { admin, database, ensure, eventually, launch, link, rows, setting, signUp, threadId } from './project.js'
 
-export { admin, eventually, faults, rows, SEND, setting, threadId } from './project.js'
+export { admin, database, eventually, faults, rows, SEND, setting, signOff, signUp, threadId } from './project.js'
 
 export const APP_URL = setting('APP_URL')
 export const BACKEND_URL = setting('BACKEND_URL')

@@ -60,10 +60,10 @@ export async function admin(method, path, body) {
 export const faults = (...rules) => admin('POST', '/faults', rules)
 
 /** As the service role. @param {string} path @param {object} body */
-async function supabase(path, body) {
+async function supabase(path, body, method = 'POST') {
   const key = setting('SUPABASE_SERVICE_ROLE_KEY')
   const response = await fetch(setting('SUPABASE_URL') + path, {
-    method: 'POST',
+    method,
     headers: { apikey: key, authorization: `Bearer ${key}`, 'content-type': 'application/json' },
     body: JSON.stringify(body),
   })
@@ -72,8 +72,11 @@ async function supabase(path, body) {
   return text === '' ? undefined : JSON.parse(text)
 }
 
-/** A new account's id. @param {{ email: string, password: string, app_metadata: object }} account @returns {Promise<string>} */
+/** A new account's id. @param {{ email: string, password: string, app_metadata: object, user_metadata?: object }} account @returns {Promise<string>} */
 export const signUp = async (account) => (await supabase('/auth/v1/admin/users', { ...account, email_confirm: true })).id
+
+/** Deletes an account. @param {string} id */
+export const signOff = (id) => supabase(`/auth/v1/admin/users/${id}`, {}, 'DELETE')
 
 /** @param {{ mongoId: string, id: string }} person */
 export const link = ({ mongoId, id }) => supabase('/rest/v1/rpc/link_chat_identity', { _mongo_id: mongoId, _supabase_id: id })

@@ -6,7 +6,9 @@ const here = { host: '127.0.0.1', strictPort: true }
 
 export default defineConfig({
   plugins: [react(), choppedChat()],
-  define: { 'import.meta.env.NEXT_PUBLIC_BACKEND_URL': JSON.stringify(process.env['NEXT_PUBLIC_BACKEND_URL']) },
+  define: Object.fromEntries(
+    ['NEXT_PUBLIC_BACKEND_URL', 'NEXT_PUBLIC_DEMO_PASSWORD'].map((name) => [`import.meta.env.${name}`, JSON.stringify(process.env[name] ?? '')]),
+  ),
   // chopped-chat is linked from ../../pkg: it has no node_modules of its own, and lies outside of what Vite serves.
   resolve: { dedupe: ['react'] },
   server: { ...here, fs: { allow: ['.', '../../pkg'] } },

@@ -1,7 +1,8 @@
 //! `cargo xtask demo`: the example, on the stand-in or on the Supabase project that the environment names.
 
+use crate::accounts::{self, LOCAL_PASSWORD};
 use crate::example::{Example, Mode, Project};
-use crate::process::{self, Service};
+use crate::process;
 use crate::stack::Stack;
 use anyhow::{Result, bail};
 use clap::Args;
@@ -21,45 +22,83 @@ pub struct Options {
     /// Do not open the browser
     #[arg(long)]
     no_open: bool,
+    /// For working on the example: it follows the sources, and is slower than what one would deploy
+    #[arg(long)]
+    dev: bool,
+    /// On a Supabase project: make the demo's accounts there without asking
+    #[arg(long)]
+    accounts: bool,
+    /// On a Supabase project: delete the accounts that the demo made there, and end
+    #[arg(long, conflicts_with = "accounts")]
+    remove_accounts: bool,
 }
 
 pub fn run(options: &Options) -> Result<()> {
-    let real = real_project()?;
-    let mut stack = None;
-    let project = match real {
-        Some(project) => {
-            println!(
-                "On the Supabase project {}. It must have the SQL of sql/: paste the files in order of their names into the
-dashboard's SQL editor, or copy them to supabase/migrations/ and run `supabase db push` (sql/README.md).\n",
-                project.url
-            );
-            project
+    match real_project()? {
+        Some(project) if options.remove_accounts => {
+            print!("{}", accounts::remove(&project)?);
+            Ok(())
         }
-        None => {
-            let started = stack.insert(Stack::start(options.supabase_port)?);
-            Project {
-                url: started.addresses.url.clone(),
-                anon_key: started.addresses.anon_key.clone(),
-                service_role_key: started.addresses.service_role_key.clone(),
-            }
+        None if options.remove_accounts => {
+            bail!("--remove-accounts is for a Supabase project: set {} to name it", NAMES.join(", "))
         }
-    };
-    let mut example = Example::start(&project, Mode::Development, options.app_port, options.backend_port)?;
-
-    let links =
-        [format!("{}/?as=ana", example.app_url("localhost")), format!("{}/?as=ben", example.app_url("127.0.0.1"))];
-    println!("\nTwo people, two windows:\n\n  Ana  {}\n  Ben  {}\n\nCtrl-C ends it.", links[0], links[1]);
-    if !options.no_open {
-        links.iter().for_each(|link| process::open_in_browser(link));
+        Some(project) => on_project(&project, options),
+        None => on_stand_in(options),
     }
-    let mut services: Vec<&mut Service> = vec![&mut example.app, &mut example.backend];
-    services.extend(stack.as_mut().map(|stack| &mut stack.service));
-    process::wait_for_ctrl_c(&mut services)
 }
+
+fn on_stand_in(options: &Options) -> Result<()> {
+    let mut stack = Stack::start(options.supabase_port)?;
+    let project = Project {
+        url: stack.addresses.url.clone(),
+        anon_key: stack.addresses.anon_key.clone(),
+        service_role_key: stack.addresses.service_role_key.clone(),
+    };
+    accounts::make(&project, Some(LOCAL_PASSWORD))?;
+    let mut example = start(&project, Some(LOCAL_PASSWORD), options)?;
+    let [ana, ben] = links(&example);
+    println!("\nTwo people, two windows:\n\n  Ana  {ana}\n  Ben  {ben}\n\nCtrl-C ends it.");
+    if !options.no_open {
+        [ana, ben].iter().for_each(|link| process::open_in_browser(link));
+    }
+    process::wait_for_ctrl_c(&mut [&mut example.app, &mut example.backend, &mut stack.service])
+}
+
+fn on_project(project: &Project, options: &Options) -> Result<()> {
+    if !options.accounts {
+        accounts::ask(project)?;
+    }
+    let accounts = accounts::make(project, None)?;
+    let mut example = start(project, None, options)?;
+    println!("\nOn {}, with accounts whose passwords are for this run, and are shown this once:\n", project.url);
+    for account in &accounts {
+        println!("  {:<18}  {}", account.email, account.password);
+    }
+    let [ana, ben] = links(&example);
+    // Behind the # it goes to no server, and the page takes it out of the address.
+    let key = |n: usize| accounts.get(n).map(|account| format!("#{}", account.password)).unwrap_or_default();
+    println!("\nTwo people, two windows, signed in:\n\n  Ana  {ana}{}\n  Ben  {ben}{}", key(0), key(1));
+    println!("\nCtrl-C ends it. `cargo xtask demo --remove-accounts` deletes the accounts.");
+    if !options.no_open {
+        [ana, ben].iter().for_each(|link| process::open_in_browser(link));
+    }
+    process::wait_for_ctrl_c(&mut [&mut example.app, &mut example.backend])
+}
+
+fn start(project: &Project, password: Option<&str>, options: &Options) -> Result<Example> {
+    let mode = if options.dev { Mode::Development } else { Mode::Production };
+    Example::start(project, mode, password, options.app_port, options.backend_port)
+}
+
+/// Two names of this machine are two cookie jars: so two people chat in one browser.
+fn links(example: &Example) -> [String; 2] {
+    [format!("{}/?as=ana", example.app_url("localhost")), format!("{}/?as=ben", example.app_url("127.0.0.1"))]
+}
+
+const NAMES: [&str; 3] = ["NEXT_PUBLIC_SUPABASE_URL", "NEXT_PUBLIC_SUPABASE_ANON_KEY", "SUPABASE_SERVICE_ROLE_KEY"];
 
 /// The project of the environment. Part of one is a mistake, not a wish for the stand-in.
 fn real_project() -> Result<Option<Project>> {
-    const NAMES: [&str; 3] = ["NEXT_PUBLIC_SUPABASE_URL", "NEXT_PUBLIC_SUPABASE_ANON_KEY", "SUPABASE_SERVICE_ROLE_KEY"];
     let values = NAMES.map(|name| env::var(name).ok().filter(|value| !value.is_empty()));
     match values {
         [Some(url), Some(anon_key), Some(service_role_key)] => Ok(Some(Project { url, anon_key, service_role_key })),

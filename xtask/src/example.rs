@@ -1,10 +1,9 @@
 //! The example's backend and app as processes, for `demo` and for the end-to-end tests.
 
 use crate::process::{self, Service};
-use crate::{build, node};
+use crate::{build, node, paths};
 use anyhow::{Context, Result};
 use std::net::TcpListener;
-use std::process::Command;
 use std::time::Duration;
 
 const ANSWERS_WITHIN: Duration = Duration::from_secs(120);
@@ -18,7 +17,7 @@ pub struct Project {
 
 #[derive(Clone, Copy, PartialEq)]
 pub enum Mode {
-    /// Starts in seconds and follows the sources.
+    /// Follows the sources, and is slower.
     Development,
     /// What one would deploy.
     Production,
@@ -32,8 +31,15 @@ pub struct Example {
 }
 
 impl Example {
-    /// Builds the package, seeds the accounts, starts backend and app, waits until both answer. Port 0 takes a free one.
-    pub fn start(project: &Project, mode: Mode, app_port: u16, backend_port: u16) -> Result<Example> {
+    /// Builds the package, starts backend and app, waits until both answer. Port 0 takes a free one. A page that is given the
+    /// demo accounts' one `password` signs them in at a click.
+    pub fn start(
+        project: &Project,
+        mode: Mode,
+        password: Option<&str>,
+        app_port: u16,
+        backend_port: u16,
+    ) -> Result<Example> {
         build::package()?;
         let backend_dir = node::install("www-example/backend")?;
         let app_dir = node::install("www-example/app")?;
@@ -45,6 +51,7 @@ impl Example {
             ("NEXT_PUBLIC_SUPABASE_ANON_KEY", project.anon_key.clone()),
             ("NEXT_PUBLIC_BACKEND_URL", format!("http://localhost:{backend_port}")),
             ("ALLOWED_ORIGINS", format!("http://localhost:{app_port},http://127.0.0.1:{app_port}")),
+            ("NEXT_PUBLIC_DEMO_PASSWORD", password.unwrap_or_default().to_owned()),
             ("NEXT_TELEMETRY_DISABLED", "1".to_owned()),
         ];
         // The page's server has no business with the key that may do everything.
@@ -61,17 +68,11 @@ impl Example {
         const NEXT: &str = "next/dist/bin/next";
         const VITE: &str = "vite/bin/vite.js";
 
-        process::run(
-            "demo accounts",
-            Command::new("node")
-                .arg("scripts/seed.mjs")
-                .current_dir(&backend_dir)
-                .envs(environment.clone())
-                .env("SUPABASE_SERVICE_ROLE_KEY", &project.service_role_key),
-        )?;
+        // The page is built for this project: one that another demo or the tests serve meanwhile stays what it is.
+        let page = paths::target().join("example").join(app_port.to_string());
         if mode == Mode::Production {
             process::run("next build", backend(NEXT).arg("build"))?;
-            process::run("vite build", app(VITE).arg("build"))?;
+            process::run("vite build", app(VITE).args(["build", "--emptyOutDir", "--outDir"]).arg(&page))?;
         }
         let (next, vite) = match mode {
             Mode::Development => ("dev", "dev"),
@@ -81,10 +82,12 @@ impl Example {
             "backend",
             backend(NEXT).args([next, "--hostname", "127.0.0.1"]).args(["--port", &backend_port.to_string()]),
         )?;
-        let mut app = Service::start(
-            "app",
-            app(VITE).args([vite, "--host", "127.0.0.1", "--strictPort"]).args(["--port", &app_port.to_string()]),
-        )?;
+        let mut vite_serves = app(VITE);
+        vite_serves.args([vite, "--host", "127.0.0.1", "--strictPort", "--port", &app_port.to_string()]);
+        if mode == Mode::Production {
+            vite_serves.arg("--outDir").arg(&page);
+        }
+        let mut app = Service::start("app", &mut vite_serves)?;
         app.wait_for(&format!("http://127.0.0.1:{app_port}/"), ANSWERS_WITHIN)?;
         // In development the first request compiles a route: better now than while a person waits.
         for path in ["/api/people", "/api/chat/token"] {

@@ -1,5 +1,6 @@
 //! `cargo xtask`: builds, runs and tests chopped-chat.
 
+mod accounts;
 mod apt;
 mod bench;
 mod build;

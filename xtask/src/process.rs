@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::io::{IsTerminal, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -221,6 +221,16 @@ pub fn watch(command: &mut Command) -> Result<ExitStatus> {
     stand_still_if_ending();
     forget(Pid::from_raw(child.id() as i32));
     status
+}
+
+/// Runs `command` to its end and hands out what it printed, which goes to no log.
+pub fn output(command: &mut Command) -> Result<Output> {
+    let child = spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()))?;
+    let leader = Pid::from_raw(child.id() as i32);
+    let output = child.wait_with_output().context("could not wait for a child");
+    stand_still_if_ending();
+    forget(leader);
+    output
 }
 
 /// A child that runs beside us until it is dropped.

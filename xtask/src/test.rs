@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every suite, one count.
 
+use crate::accounts::{self, LOCAL_PASSWORD};
 use crate::example::{Example, Mode, Project};
 use crate::process::{self, Ran};
 use crate::stack::Stack;
@@ -8,6 +9,7 @@ use crate::{build, chaos, chromium, firefox, node, paths, sim, tools};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use serde_json::json;
+use std::env;
 use std::fs;
 use std::process::Command;
 
@@ -243,7 +245,8 @@ fn e2e(count: &mut Count) -> Result<()> {
         anon_key: stack.addresses.anon_key.clone(),
         service_role_key: stack.addresses.service_role_key.clone(),
     };
-    let example = Example::start(&project, Mode::Production, 0, 0)?;
+    accounts::make(&project, Some(LOCAL_PASSWORD))?;
+    let example = Example::start(&project, Mode::Production, Some(LOCAL_PASSWORD), 0, 0)?;
     let ran = process::attempt(
         "end-to-end tests",
         node_test(&stack)
@@ -251,6 +254,8 @@ fn e2e(count: &mut Count) -> Result<()> {
             .env("BACKEND_URL", example.backend_url())
             .env("CHROMIUM", chromium)
             .env("SCREENSHOTS", &screenshots)
+            // For what the command itself answers.
+            .env("XTASK", env::current_exe().context("where is xtask?")?)
             .current_dir(dir),
     )?;
     if !ran.success {

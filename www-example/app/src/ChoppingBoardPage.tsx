@@ -49,7 +49,7 @@ export function ChoppingBoardPage({ me, people, onSignOut }: Props) {
               </li>
             ))}
           </ul>
-          {others.length === 0 && <p className="nobody">Nobody else yet. Run the backend’s seed script.</p>}
+          {others.length === 0 && <p className="nobody">Nobody else yet. Run the backend’s script demo-accounts.</p>}
         </div>
       </main>
 

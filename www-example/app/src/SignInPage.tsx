@@ -8,6 +8,8 @@ import './styles/sign-in.css'
 export function SignInPage({ onSignedIn }: { onSignedIn: (me: Person) => void }) {
   const [busy, setBusy] = useState(false)
   const [problem, setProblem] = useState<string>()
+  // One of the demo's, whose password the page does not know.
+  const [picked, setPicked] = useState<string>()
   const neighbour = otherLocalName()
 
   const enter = (email: string, password: string) => {
@@ -23,9 +25,11 @@ export function SignInPage({ onSignedIn }: { onSignedIn: (me: Person) => void })
 
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault()
-    const form = new FormData(event.currentTarget)
-    enter(String(form.get('email')), String(form.get('password')))
+    const entries = new FormData(event.currentTarget)
+    enter(String(entries.get('email')), String(entries.get('password')))
   }
+
+  const pick = (email: string) => (DEMO_PASSWORD === '' ? setPicked(email) : enter(email, DEMO_PASSWORD))
 
   return (
     <main className="sign-in">
@@ -43,12 +47,13 @@ export function SignInPage({ onSignedIn }: { onSignedIn: (me: Person) => void })
           </>
         )}
         in a private window.
+        {DEMO_PASSWORD === '' && ' Their passwords are in the terminal where the demo was started.'}
       </p>
 
       <ul className="accounts">
         {DEMO_ACCOUNTS.map(({ name, email }) => (
           <li key={email}>
-            <button type="button" disabled={busy} onClick={() => enter(email, DEMO_PASSWORD)} data-testid={`sign-in-${name.toLowerCase()}`}>
+            <button type="button" disabled={busy} onClick={() => pick(email)} data-testid={`sign-in-${name.toLowerCase()}`}>
               <Avatar name={name} />
               <span>{name}</span>
             </button>
@@ -56,16 +61,16 @@ export function SignInPage({ onSignedIn }: { onSignedIn: (me: Person) => void })
         ))}
       </ul>
 
-      <details>
+      <details open={picked !== undefined}>
         <summary>Another account</summary>
-        <form onSubmit={submit}>
+        <form key={picked} onSubmit={submit}>
           <label>
             E-mail
-            <input name="email" type="email" autoComplete="username" required />
+            <input name="email" type="email" autoComplete="username" defaultValue={picked} required />
           </label>
           <label>
             Password
-            <input name="password" type="password" autoComplete="current-password" required />
+            <input name="password" type="password" autoComplete="current-password" autoFocus={picked !== undefined} required />
           </label>
           <button type="submit" className="button" disabled={busy}>
             Sign in

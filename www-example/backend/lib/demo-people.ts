@@ -6,12 +6,21 @@ export interface Person {
   name: string
 }
 
-/** Everybody of the demo. A real app lists people from its own database. */
-export async function demoPeople(): Promise<Person[]> {
+/** The mark that scripts/demo-accounts.mjs gives its accounts. */
+const MARK = 'chopped_chat_demo'
+
+/**
+ * Everybody that a person of the demo may write to: for the demo's own accounts each other, and nobody else of the project.
+ * A real app lists people from its own database.
+ */
+export async function demoPeople(myMongoId: string): Promise<Person[]> {
   const { data, error } = await serviceClient().auth.admin.listUsers({ page: 1, perPage: 1000 })
   if (error !== null) throw new Refusal('supabase-unreachable', 'The list of people cannot be read from Supabase Auth.', { cause: error })
+  const isMarked = (metadata: Record<string, unknown>) => metadata[MARK] === true
+  const amMarked = data.users.some(({ app_metadata: mine }) => mine['mongoUserId'] === myMongoId && isMarked(mine))
+  const users = amMarked ? data.users.filter((user) => isMarked(user.app_metadata)) : data.users
   // Newest first. Where two accounts claim one id, the older one stands for it.
-  const people = new Map(data.users.flatMap((user) => personOf(user.app_metadata) ?? []).map((person) => [person.mongo_user_id, person]))
+  const people = new Map(users.flatMap((user) => personOf(user.app_metadata) ?? []).map((person) => [person.mongo_user_id, person]))
   return [...people.values()].sort((a, b) => a.name.localeCompare(b.name))
 }
 

@@ -4,8 +4,8 @@ import { endpoint } from '@/lib/route'
 
 /** GET /api/people -> `[{ mongo_user_id, name }]`, oneself among them. For the signed in. */
 const { handler, OPTIONS } = endpoint('GET', async () => {
-  await caller()
-  return demoPeople()
+  const { mongoId } = await caller()
+  return demoPeople(mongoId)
 })
 
 export { handler as GET, OPTIONS }
