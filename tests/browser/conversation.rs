@@ -96,7 +96,7 @@ async fn closing_leaves_the_topic_and_opening_again_joins_it() {
     session.close();
     assert_eq!(seen(&session).status(), "closed");
     assert!(seen(&session).messages().is_empty());
-    for _ in 0..200 {
+    for _ in 0..js::PATIENCE_MS / 10 {
         if stack::joined(&topic).await == (0, 0) {
             break;
         }

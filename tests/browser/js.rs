@@ -4,6 +4,9 @@ use js_sys::{Function, Promise, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
+/// How long a test waits for what must come: only one that fails waits so long.
+pub const PATIENCE_MS: u32 = 60_000;
+
 /// Runs a function body in which `await` may stand; gives what it returns.
 pub async fn eval(body: &str) -> JsValue {
     let run = Function::new_no_args(&["return (async () => {", body, "})()"].concat());

@@ -33,7 +33,7 @@ async fn stored(person: &Person) -> Vec<JsValue> {
 }
 
 async fn until_stored(person: &Person, what: &str, wanted: impl Fn(&[JsValue]) -> bool) -> Vec<JsValue> {
-    for _ in 0..300 {
+    for _ in 0..js::PATIENCE_MS / 10 {
         let records = stored(person).await;
         if wanted(&records) {
             return records;

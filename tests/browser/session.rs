@@ -6,8 +6,6 @@ use js_sys::Array;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-const PATIENCE_MS: u32 = 15_000;
-
 pub fn new(options: JsValue) -> ChatSession {
     ChatSession::new(options).unwrap_or_else(|error| panic!("{error:?}"))
 }
@@ -74,7 +72,7 @@ pub async fn rejection(promise: js_sys::Promise) -> String {
 
 /// Waits for what a person would see.
 pub async fn until(session: &ChatSession, what: &str, wanted: impl Fn(&Seen) -> bool) -> Seen {
-    for _ in 0..PATIENCE_MS / 10 {
+    for _ in 0..js::PATIENCE_MS / 10 {
         let seen = seen(session);
         if wanted(&seen) {
             return seen;

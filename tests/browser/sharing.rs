@@ -56,7 +56,7 @@ async fn whoever_signs_in_next_finds_nothing_of_the_one_before() {
         Some("closed")
     );
     JsFuture::from(opening).await.unwrap();
-    for _ in 0..200 {
+    for _ in 0..js::PATIENCE_MS / 10 {
         if stack::joined(&ana.mongo_id).await == (0, 0) {
             break;
         }

@@ -122,7 +122,7 @@ export class Window {
   constructor(context, page) {
     this.context = context
     this.page = page
-    page.setDefaultTimeout(20_000)
+    page.setDefaultTimeout(60_000)
     page.on('pageerror', (error) => this.errors.push(String(error.stack ?? error)))
     page.on('console', (message) => {
       // The network's failures are what many tests are about.
@@ -164,7 +164,7 @@ export class Window {
   }
 
   /** Waits for the connection to be so. @param {import('../../pkg-template/src/index.d.ts').ChatStatus} status */
-  async is(status, timeout = 20_000) {
+  async is(status, timeout = 60_000) {
     await this.page.locator(`[data-testid=connection][data-status=${status}]`).waitFor({ timeout })
   }
 

@@ -30,7 +30,7 @@ export const launch = () =>
  * @param {number} [within] ms
  * @returns {Promise<T>}
  */
-export async function eventually(check, within = 20_000) {
+export async function eventually(check, within = 60_000) {
   const end = Date.now() + within
   for (;;) {
     try {

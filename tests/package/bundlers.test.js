@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test'
 import { hosts, run } from './hosts.js'
 import { launch, packed, thread } from './support.js'
 
-const LIVE_WITHIN = 30_000
+const LIVE_WITHIN = 60_000
 /** @type {import('playwright-core').Browser} */
 let browser
 /** @type {Awaited<ReturnType<typeof packed>>} */

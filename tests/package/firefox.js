@@ -105,7 +105,7 @@ async function visit(bidi, url, chat) {
     again: go,
     evaluate,
     /** @param {string} expression */
-    async until(expression, within = 30_000) {
+    async until(expression, within = 60_000) {
       for (const end = Date.now() + within; !(await evaluate(expression)); await new Promise((done) => setTimeout(done, 20))) {
         if (Date.now() > end) throw new Error(`${expression}: not within ${within} ms\n${said.join('\n')}`)
       }

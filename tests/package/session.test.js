@@ -35,7 +35,12 @@ before(async () => {
       return session
     }
     const quiet = (ms = 50) => new Promise((done) => setTimeout(done, ms))
-    Object.assign(globalThis, { make, quiet })
+    const until = async (is) => {
+      for (const end = performance.now() + 60_000; !is(); await quiet(5)) {
+        if (performance.now() > end) throw new Error(`waited a minute until ${is}`)
+      }
+    }
+    Object.assign(globalThis, { make, quiet, until })
   })
 })
 after(async () => {
@@ -54,10 +59,10 @@ test('whoever subscribed before it was opened is told until it is closed, and ag
     const rounds = []
     for (let n = 0; n < 2; n++) {
       await session.open()
-      await quiet()
+      await until(() => told.one.at(-1) === 'live')
       const open = told.one.at(-1)
       session.close()
-      await quiet()
+      await until(() => told.one.at(-1) === 'closed')
       rounds.push([open, told.one.at(-1), told.twice / told.one.length])
       if (n === 0) offs[0]()
       told.one = []
@@ -81,9 +86,9 @@ test('a subscriber may close the session, and reopen it when it hears that it is
     })
     session.subscribe(() => heard.push(session.getSnapshot().status))
     session.open().catch(() => {})
-    for (let n = 0; n < 100 && !(closings === 2 && heard.at(-1) === 'live'); n++) await quiet()
+    await until(() => closings === 2 && heard.at(-1) === 'live')
     session.close()
-    await quiet()
+    await until(() => heard.at(-1) === 'closed')
     return { closings, first: heard.includes('closed'), last: heard.at(-1), live: heard.filter((status) => status === 'live').length > 1 }
   })
   assert.deepEqual(heard, { closings: 2, first: true, last: 'closed', live: true })

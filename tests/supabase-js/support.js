@@ -87,7 +87,7 @@ export function join(channel) {
   })
 }
 
-export async function until(condition, what, limit = 5000) {
+export async function until(condition, what, limit = 60_000) {
   const end = Date.now() + limit
   while (!(await condition())) {
     if (Date.now() > end) throw new Error(`waited ${limit} ms in vain for ${what}`)

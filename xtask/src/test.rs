@@ -193,7 +193,7 @@ fn browser(count: &mut Count) -> Result<()> {
         .arg(paths::root())
         .args(["--test", "browser"])
         .env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", &webdriver)
-        .env("WASM_BINDGEN_TEST_TIMEOUT", "300")
+        .env("WASM_BINDGEN_TEST_TIMEOUT", "1200")
         // Where a failed test's message is, not where the runner gave up.
         .env("RUST_BACKTRACE", "0")
         // Compiled into the tests by `option_env!`: a page has no environment.

@@ -92,5 +92,19 @@ export async function parseAlone(count) {
   return middle(times)
 }
 
+let longest = 0
+new PerformanceObserver((list) => {
+  for (const { duration } of list.getEntries()) longest = Math.max(longest, duration)
+}).observe({ type: 'longtask' })
+
+/** The longest task since it was last asked, in ms; 0 where none was longer than 50 ms, as browsers tell of no others. */
+export async function longestTask() {
+  // They are told of after the task.
+  await new Promise((done) => setTimeout(done, 100))
+  const told = longest
+  longest = 0
+  return told
+}
+
 export { load, traffic }
-Object.assign(globalThis, { faked: { load, chatOf, ingest, parseAlone, traffic } })
+Object.assign(globalThis, { faked: { load, chatOf, ingest, parseAlone, longestTask, traffic } })

@@ -1,6 +1,6 @@
-// Runs before the page's own scripts: counts what a chat takes from the browser.
+// Runs before the page's own scripts: counts what a chat takes from the browser; `requests` are those under way.
 {
-  const seen = { sockets: 0, open: 0, most: 0, joins: 0, leaves: 0, frames: 0, compiles: 0, memories: [], longTasks: [] }
+  const seen = { sockets: 0, open: 0, most: 0, joins: 0, leaves: 0, frames: 0, requests: 0, compiles: 0, memories: [] }
   Object.assign(globalThis, { seen })
 
   const count = (change) => {
@@ -15,7 +15,8 @@
       this.addEventListener('close', () => count(-1))
     }
     send(data) {
-      seen.frames += 1
+      // A heartbeat is for the clock, not for what the page does.
+      if (!String(data).includes('heartbeat')) seen.frames += 1
       if (typeof data === 'string' && data.includes('phx_join')) seen.joins += 1
       if (typeof data === 'string' && data.includes('phx_leave')) seen.leaves += 1
       super.send(data)
@@ -38,7 +39,12 @@
     return made
   }
 
-  new PerformanceObserver((list) => {
-    for (const { startTime, duration } of list.getEntries()) seen.longTasks.push({ startTime, duration })
-  }).observe({ type: 'longtask' })
+  const { fetch } = globalThis
+  globalThis.fetch = (...args) => {
+    seen.requests += 1
+    const answer = fetch(...args)
+    const done = () => void (seen.requests -= 1)
+    answer.then(done, done)
+    return answer
+  }
 }

