@@ -12,25 +12,41 @@ const LAST_DATE: u64 = 8_640_000_000_000_000;
 const LAST_ORDER: u64 = 1 << 52;
 
 /// Reads a record of `my_id`'s drafts: the members `id`, `thread`, `order`, `writtenAt`, `body` and, of a refused one,
-/// `code` and `detail`. `None` if it is not one that could be sent.
-pub fn read<V: Json>(record: &V, my_id: &str) -> Option<(ThreadId, Draft)> {
+/// `code` and `detail`. `None` if there is nothing in it that could be shown: no text, or no thread of `my_id`. A text
+/// that can't be sent as it stands comes back refused, under `fresh_id` where its own id is none.
+pub fn read<V: Json>(record: &V, my_id: &str, fresh_id: impl FnOnce() -> MessageId) -> Option<(ThreadId, Draft)> {
     let stored = record.text("thread")?;
     let (low, high) = split(&stored)?;
     let thread = ThreadId::new(low, high).ok().filter(|thread| thread.as_str() == stored)?;
     thread.other(my_id)?;
-    let body = record.text("body").filter(|body| check_body(body).is_ok())?;
-    // A code that only a later version knows is still a refusal.
-    let error = record
-        .text("code")
-        .map(|code| ChatError::with(Code::parse(&code).unwrap_or(Code::Refused), record.text("detail")));
+    let body = record.text("body")?;
+    let refused = match check_body(&body) {
+        Ok(()) => record.text("code").and_then(|code| refusal(&code, record.text("detail"))),
+        Err(Code::MessageEmpty) => return None,
+        Err(code) => Some(code.into()),
+    };
+    let id = record.text("id").and_then(|id| MessageId::parse(&id));
     let draft = Draft {
-        id: MessageId::parse(&record.text("id")?)?,
+        id: id.unwrap_or_else(fresh_id),
         body: body.into(),
         written_at: record.number("writtenAt").unwrap_or(0).min(LAST_DATE),
-        order: record.number("order")?.min(LAST_ORDER),
-        error,
+        order: record.number("order").unwrap_or(0).min(LAST_ORDER),
+        error: match id {
+            Some(_) => refused,
+            None => Some(ChatError::with(Code::Refused, Some("it was stored without its id".into()))),
+        },
     };
     Some((thread, draft))
+}
+
+/// What is wrong with a message, as opposed to the page that stored it: another page may well send what one with wrong
+/// options, with another account's cookies or without its endpoints could not.
+fn refusal(code: &str, detail: Option<String>) -> Option<ChatError> {
+    match Code::parse(code) {
+        Some(Code::InvalidOptions | Code::AuthRequired | Code::IdentityUnlinked | Code::SetupMissing) => None,
+        // One that only a later version knows is still a refusal.
+        code => Some(ChatError::with(code.unwrap_or(Code::Refused), detail)),
+    }
 }
 
 #[cfg(all(test, not(target_arch = "wasm32")))]
@@ -40,6 +56,10 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
+    fn fresh() -> MessageId {
+        MessageId(7)
+    }
+
     fn record() -> Value {
         json!({"id": "00000000-0000-4000-8000-00000000000a", "thread": "ana__ben", "order": 3, "writtenAt": 1000,
             "body": "hello", "owner": "x", "project": "p", "person": "ana"})
@@ -47,7 +67,7 @@ mod tests {
 
     #[test]
     fn a_draft_comes_back_as_it_went() {
-        let (thread, draft) = read(&record(), "ana").unwrap();
+        let (thread, draft) = read(&record(), "ana", fresh).unwrap();
         assert_eq!((thread.as_str(), thread.other("ana")), ("ana__ben", Some("ben")));
         assert_eq!(
             (draft.id, &*draft.body, draft.written_at, draft.order),
@@ -58,44 +78,65 @@ mod tests {
         let mut refused = record();
         refused["code"] = json!("not-a-participant");
         refused["detail"] = json!("row-level security");
-        let error = read(&refused, "ben").unwrap().1.error.unwrap();
+        let error = read(&refused, "ben", fresh).unwrap().1.error.unwrap();
         assert_eq!(error, ChatError::with(Code::NotAParticipant, Some("row-level security".into())));
         refused["code"] = json!("of-the-future");
-        assert_eq!(read(&refused, "ben").unwrap().1.error.unwrap().code, Code::Refused);
+        assert_eq!(read(&refused, "ben", fresh).unwrap().1.error.unwrap().code, Code::Refused);
     }
 
     #[test]
-    fn what_could_not_be_sent_is_no_draft() {
+    fn what_could_not_be_shown_is_no_draft() {
         for (key, value) in [
-            ("id", json!("no uuid")),
             ("thread", json!("ben__ana")),
             ("thread", json!("ana__ben__cleo")),
             ("thread", json!("ana")),
-            ("order", json!(-1)),
-            ("order", json!("3")),
             ("body", json!(" ")),
-            ("body", json!("x".repeat(4001))),
             ("body", json!(7)),
         ] {
             let mut broken = record();
             broken[key] = value;
-            assert_eq!(read(&broken, "ana"), None, "{key}");
+            assert_eq!(read(&broken, "ana", fresh), None, "{key}");
         }
-        assert_eq!(read(&record(), "cleo"), None, "of two other people");
+        assert_eq!(read(&record(), "cleo", fresh), None, "of two other people");
+    }
+
+    #[test]
+    fn a_text_that_could_be_shown_is_never_dropped() {
+        let with = |key: &str, value: Value| {
+            let mut broken = record();
+            broken[key] = value;
+            read(&broken, "ana", fresh).unwrap().1
+        };
+        let nameless = with("id", json!("no uuid"));
+        assert_eq!((nameless.id, nameless.error.unwrap().code), (MessageId(7), Code::Refused));
+        let long = with("body", json!("x".repeat(4001)));
+        assert_eq!((long.body.len(), long.error.unwrap().code), (4001, Code::MessageTooLong));
+        for order in [json!(-1), json!("3"), json!(null)] {
+            assert_eq!(with("order", order), Draft { order: 0, ..with("order", json!(0)) });
+        }
+    }
+
+    #[test]
+    fn what_was_wrong_with_a_page_is_not_wrong_with_its_drafts() {
+        for code in ["invalid-options", "auth-required", "identity-unlinked", "setup-missing"] {
+            let mut condemned = record();
+            condemned["code"] = json!(code);
+            assert_eq!(read(&condemned, "ana", fresh).unwrap().1.error, None, "{code}");
+        }
     }
 
     #[test]
     fn its_time_is_one_that_can_be_shown() {
         let mut record = record();
         record["writtenAt"] = json!(crate::json::MAX_SAFE_INTEGER);
-        assert_eq!(read(&record, "ana").unwrap().1.written_at, LAST_DATE);
+        assert_eq!(read(&record, "ana", fresh).unwrap().1.written_at, LAST_DATE);
         record["writtenAt"] = json!("yesterday");
-        assert_eq!(read(&record, "ana").unwrap().1.written_at, 0);
+        assert_eq!(read(&record, "ana", fresh).unwrap().1.written_at, 0);
     }
 
     proptest! {
         #[test]
-        fn no_record_panics_and_what_is_read_can_be_sent(
+        fn no_record_panics_and_what_is_read_can_be_sent_or_says_why_not(
             members in prop::collection::vec((0..8usize, anything()), 0..4)
         ) {
             const KEYS: [&str; 8] = ["id", "thread", "order", "writtenAt", "body", "code", "detail", "owner"];
@@ -103,16 +144,16 @@ mod tests {
             for (key, value) in members {
                 record[KEYS[key]] = value;
             }
-            if let Some((thread, draft)) = read(&record, "ana") {
+            if let Some((thread, draft)) = read(&record, "ana", fresh) {
                 prop_assert!(thread.other("ana").is_some());
-                prop_assert!(check_body(&draft.body).is_ok());
+                prop_assert!(check_body(&draft.body).is_ok() || draft.error.is_some());
                 prop_assert!(draft.order <= LAST_ORDER && draft.written_at <= LAST_DATE);
             }
         }
 
         #[test]
         fn no_value_panics(value in anything()) {
-            read(&value, "ana");
+            read(&value, "ana", fresh);
         }
     }
 }

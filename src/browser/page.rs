@@ -8,7 +8,7 @@ use super::options::{Backend, Options};
 use super::session::Session;
 use super::snapshot::{self, View};
 use super::socket::{self, Socket};
-use super::storage::{self, Storage};
+use super::storage::{self, SignOuts, Storage};
 use super::timer::Timer;
 use super::{clock, notify, random, values};
 use crate::engine::{Answer, Config, Engine, Input, Output, Request, RequestId, SocketId};
@@ -42,6 +42,8 @@ pub struct Page {
     requests: RefCell<Vec<(RequestId, Fetch)>>,
     timer: Timer,
     listeners: RefCell<Vec<EventListener>>,
+    /// As long as it lives, with or without a thread: its engine holds a token.
+    sign_outs: RefCell<Option<SignOuts>>,
     outbox_persists: Cell<bool>,
     this: Weak<Page>,
 }
@@ -93,6 +95,7 @@ impl Page {
                 requests: RefCell::default(),
                 timer: Timer::new(move || feed(&for_timer, Input::Timeout)),
                 listeners: RefCell::default(),
+                sign_outs: RefCell::new(Some(SignOuts::hear(Page::end_all))),
                 outbox_persists: Cell::new(true),
                 this: this.clone(),
             }
@@ -142,6 +145,7 @@ impl Page {
         self.draining.set(true);
         self.timer.clear();
         self.listeners.take();
+        self.sign_outs.take();
         self.storage.take();
         self.sockets.take();
         self.requests.take();
@@ -284,7 +288,6 @@ impl Page {
                 }
             }
             storage::Event::Started => self.feed(Input::Restoring(false)),
-            storage::Event::SignedOut => Page::end_all(),
         }
     }
 
@@ -338,7 +341,8 @@ impl Page {
         let mut listeners = vec![
             hear(&scope, "online", online),
             hear(&scope, "offline", online),
-            // Back from the back/forward cache.
+            // Back from the back/forward cache, where no event came.
+            hear(&scope, "pageshow", online),
             hear(&scope, "pageshow", visible),
         ];
         if let Some(document) = document {

@@ -19,6 +19,25 @@ const locks = () => globalThis.navigator?.locks
 
 const channel = () => (globalThis.BroadcastChannel ? new BroadcastChannel(DATABASE) : undefined)
 
+/** Grows with every sign-out that this page knows of: what was to be stored before one must not be stored behind it. */
+let signOuts = 0
+
+/**
+ * Calls `signedOut` when another page of this origin signs out.
+ *
+ * @param {() => void} signedOut
+ * @returns {{ close(): void }}
+ */
+export function hearSignOut(signedOut) {
+  const heard = channel() ?? { close() {} }
+  heard.onmessage = ({ data }) => {
+    if (data !== null) return
+    signOuts += 1
+    signedOut()
+  }
+  return heard
+}
+
 /** @returns {Promise<IDBDatabase>} */
 const open = (lost) =>
   new Promise((resolve, reject) => {
@@ -48,16 +67,13 @@ const transact = (database, mode, act) =>
 
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms))
 
-/** Settles when the storages that were closed have written what they had to, or could not in time. */
-let closing = Promise.resolve()
-
 /** Deletes every draft of this origin, and tells its other pages. */
 export async function forgetAll() {
+  signOuts += 1
   const told = channel()
   told?.postMessage(null)
   told?.close()
   try {
-    await closing
     const database = await open(() => {})
     await transact(database, 'readwrite', (drafts) => drafts.clear())
     database.close()
@@ -91,18 +107,19 @@ export class Storage {
   #watched = new Set()
   #ended = new AbortController()
   #channel
+  #since = signOuts
 
   /**
    * @param {(ticket: number) => void} written all writes up to this one are done, or have failed
    * @param {(works: boolean) => void} works whether what is written is kept
-   * @param {(records: object[] | undefined) => void} adopted drafts that are this page's from now on; undefined when
-   *   all that was there at the start has been told, or cannot be had in time
-   * @param {() => void} signedOut another page forgot everything
+   * @param {(records: object[] | undefined) => object[]} adopted drafts that are this page's from now on; undefined when
+   *   all that was there at the start has been told, or cannot be had in time. Returns the records that are not to stay
+   *   as they are
    */
-  constructor(project, person, written, works, adopted, signedOut) {
+  constructor(project, person, written, works, adopted) {
     this.#project = project
     this.#person = person
-    this.#tell = { written, works, adopted, signedOut }
+    this.#tell = { written, works, adopted }
     this.#started = this.#start().catch(() => this.#works(false))
     Promise.race([this.#started, sleep(PATIENCE)]).then(() => this.#tell?.adopted())
   }
@@ -122,12 +139,10 @@ export class Storage {
   close() {
     this.#tell = undefined
     this.#channel?.close()
-    const closed = Promise.race([this.#busy, sleep(PATIENCE)]).then(() => {
+    Promise.race([this.#busy, sleep(PATIENCE)]).then(() => {
       this.#ended.abort()
-      this.#database?.then((database) => database.close()).catch(() => {})
+      this.#shut()
     })
-    // Of nothing: the results of all that were before it would pile up in it.
-    closing = Promise.all([closing, closed]).then(() => {})
   }
 
   #works(works) {
@@ -143,9 +158,10 @@ export class Storage {
       const { signal } = this.#ended
       const untilTheEnd = () => {
         resolve()
-        return new Promise((release) => signal.addEventListener('abort', release))
+        // The end may have come before the lock did.
+        return signal.aborted || new Promise((release) => signal.addEventListener('abort', release))
       }
-      locks().request(this.#name(this.#me), untilTheEnd).catch(reject)
+      locks().request(this.#name(this.#me), { signal }, untilTheEnd).catch(reject)
     })
   }
 
@@ -162,15 +178,36 @@ export class Storage {
     return this.#database
   }
 
+  #shut() {
+    this.#database?.then((database) => database.close()).catch(() => {})
+    this.#database = undefined
+  }
+
+  /**
+   * What `act` asks of the drafts; it may be called twice. A browser that loses its connection to the database says so at
+   * every use from then on (WebKit: "Connection to Indexed Database server lost"), and a new one works.
+   */
+  async #transact(mode, act) {
+    const opened = this.#open()
+    try {
+      return await transact(await opened, mode, act)
+    } catch (error) {
+      if (error?.name === 'QuotaExceededError') throw error
+      if (this.#database === opened) this.#shut()
+      return await transact(await this.#open(), mode, act)
+    } finally {
+      if (this.#ended.signal.aborted) this.#shut()
+    }
+  }
+
   async #write(id, record) {
     this.#unwritten.set(id, record)
     const ticket = this.#last
     const late = setTimeout(() => this.#works(false), PATIENCE)
     try {
       await this.#started
-      const database = await this.#open()
       // One transaction takes along all that was put before it began, however many calls that were.
-      if (this.#unwritten.size > 0) this.#flight = this.#flush(database)
+      if (this.#unwritten.size > 0) this.#flight = this.#flush()
       await this.#flight
       this.#works(true)
     } catch {
@@ -182,11 +219,12 @@ export class Storage {
   }
 
   /** Writes what is not written; where that fails it is unwritten again, unless something newer is. */
-  async #flush(database) {
+  async #flush() {
     const batch = this.#unwritten
     this.#unwritten = new Map()
     try {
-      await transact(database, 'readwrite', (drafts) => {
+      await this.#transact('readwrite', (drafts) => {
+        if (this.#since !== signOuts) return
         for (const [id, record] of batch) {
           if (record) drafts.put(record)
           else drafts.delete([this.#project, this.#person, id])
@@ -201,28 +239,44 @@ export class Storage {
   /** Finds the other pages of this person, the living and the dead. */
   async #start() {
     await this.#lock()
+    if (!this.#tell) return
     this.#channel = channel()
     if (this.#channel) {
       this.#channel.onmessage = ({ data }) => {
-        if (data === null) this.#tell?.signedOut()
-        else if (data?.project === this.#project && data.person === this.#person) this.#watch(data.owner)
+        if (data?.project === this.#project && data.person === this.#person) this.#watch(data.owner)
       }
       this.#channel.postMessage({ project: this.#project, person: this.#person, owner: this.#me })
     }
     const prefix = this.#name('')
     const held = (await locks()?.query())?.held ?? []
     for (const { name } of held) if (name.startsWith(prefix)) this.#watch(name.slice(prefix.length))
-    const records = await transact(await this.#open(), 'readonly', (drafts) => drafts.getAll(this.#mine()))
+    if (!this.#tell) return
+    const records = await this.#transact('readonly', (drafts) => drafts.getAll(this.#mine()))
     const owners = [...new Set(records.map(({ owner }) => String(owner)))]
-    await Promise.all(owners.map((owner) => this.#inherit(owner)))
+    await this.#inherit(owners)
     for (const owner of owners) this.#watch(owner)
     this.#works(true)
   }
 
-  /** Takes over from a page that is dead. */
-  #inherit(owner) {
-    if (!locks()) return this.#adopt(owner)
-    return locks().request(this.#name(owner), { ifAvailable: true }, (lock) => lock && this.#adopt(owner))
+  /** Takes over from those of `owners` that are dead, in one go: what they left is put in order together. */
+  async #inherit(owners) {
+    if (!locks()) return this.#adopt(owners)
+    let release = () => {}
+    const done = new Promise((resolve) => (release = resolve))
+    const isDead = (owner) =>
+      new Promise((resolve) => {
+        const held = (lock) => {
+          resolve(lock !== null)
+          return lock && done
+        }
+        locks().request(this.#name(owner), { ifAvailable: true }, held).catch(() => resolve(false))
+      })
+    try {
+      const dead = await Promise.all(owners.map(isDead))
+      await this.#adopt(owners.filter((_, at) => dead[at]))
+    } finally {
+      release()
+    }
   }
 
   #mine = () => IDBKeyRange.bound([this.#project, this.#person], [this.#project, this.#person, []])
@@ -230,26 +284,30 @@ export class Storage {
   #watch(owner) {
     if (owner === this.#me || this.#watched.has(owner)) return
     this.#watched.add(owner)
-    const adopt = () => this.#adopt(owner)
+    const adopt = () => this.#adopt([owner])
     const taken = locks() ? locks().request(this.#name(owner), { signal: this.#ended.signal }, adopt) : adopt()
     taken.catch(() => {}).finally(() => this.#watched.delete(owner))
   }
 
-  async #adopt(owner) {
-    const database = await this.#open()
-    if (!this.#tell) return
-    const adopted = []
-    await transact(database, 'readwrite', (drafts) => {
+  async #adopt(owners) {
+    let adopted = []
+    await this.#transact('readwrite', (drafts) => {
+      adopted = []
+      if (!this.#tell) return
       const all = drafts.getAll(this.#mine())
       all.onsuccess = () => {
         for (const record of all.result) {
-          if (String(record.owner) !== owner) continue
+          if (!owners.includes(String(record.owner))) continue
           adopted.push({ ...record, owner: this.#me })
           drafts.put(adopted.at(-1))
         }
       }
     })
     for (const record of adopted) this.#records.set(record.id, record)
-    if (adopted.length > 0) this.#tell?.adopted(adopted)
+    if (adopted.length === 0 || !this.#tell) return
+    for (const record of this.#tell.adopted(adopted)) {
+      console.warn('chopped-chat: a stored draft could not be read as it is, and was removed or marked:', record)
+      this.remove(record.id)
+    }
   }
 }

@@ -1,13 +1,13 @@
 //! The drafts that storage keeps beyond the page's life.
 
 use super::json::Value;
-use super::notify;
+use super::{notify, random};
 use crate::json::Json;
 use crate::message::MessageId;
 use crate::outbox::Draft;
 use crate::stored;
 use crate::thread_id::ThreadId;
-use js_sys::Promise;
+use js_sys::{Array, Promise};
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(module = "/src/browser/storage.js")]
@@ -15,14 +15,7 @@ extern "C" {
     #[wasm_bindgen(js_name = Storage)]
     type JsStorage;
     #[wasm_bindgen(constructor, js_class = "Storage")]
-    fn new(
-        project: &str,
-        person: &str,
-        written: &JsValue,
-        works: &JsValue,
-        adopted: &JsValue,
-        signed_out: &JsValue,
-    ) -> JsStorage;
+    fn new(project: &str, person: &str, written: &JsValue, works: &JsValue, adopted: &JsValue) -> JsStorage;
     #[wasm_bindgen(method)]
     fn put(
         this: &JsStorage,
@@ -42,6 +35,32 @@ extern "C" {
 
     #[wasm_bindgen(js_name = forgetAll)]
     pub fn forget_all() -> Promise;
+
+    type Heard;
+    #[wasm_bindgen(js_name = hearSignOut)]
+    fn hear_sign_out(signed_out: &JsValue) -> Heard;
+    #[wasm_bindgen(method, js_name = close)]
+    fn unhear(this: &Heard);
+}
+
+/// Hears when another page signs out; dropped, it hears nothing more.
+pub struct SignOuts {
+    heard: Heard,
+    _signed_out: Closure<dyn Fn()>,
+}
+
+impl SignOuts {
+    /// Calls `signed_out` each time.
+    pub fn hear(signed_out: fn()) -> Self {
+        let signed_out = Closure::new(signed_out);
+        SignOuts { heard: hear_sign_out(signed_out.as_ref()), _signed_out: signed_out }
+    }
+}
+
+impl Drop for SignOuts {
+    fn drop(&mut self) {
+        self.heard.unhear();
+    }
 }
 
 /// What storage tells.
@@ -52,36 +71,40 @@ pub enum Event {
     Adopted(Vec<(ThreadId, Draft)>),
     /// All that was there at the start has been told.
     Started,
-    /// Another page signed out.
-    SignedOut,
 }
 
 /// One person's drafts in storage; dropped, it tells nothing more.
 pub struct Storage {
     storage: JsStorage,
-    _callbacks: [Closure<dyn Fn(JsValue)>; 4],
+    _callbacks: [Closure<dyn Fn(JsValue) -> JsValue>; 3],
 }
 
 impl Storage {
     /// Finds what other pages left, now and when one of them ends.
     pub fn new(project: &str, person: &str, tell: impl Fn(Event) + Clone + 'static) -> Self {
-        let (works, adopted, signed_out) = (tell.clone(), tell.clone(), tell);
+        let (works, adopted) = (tell.clone(), tell);
         let me = person.to_owned();
-        let callbacks: [Closure<dyn Fn(JsValue)>; 4] = [
-            Closure::new(|ticket: JsValue| notify::written(ticket.as_f64().unwrap_or_default() as u32)),
-            Closure::new(move |value: JsValue| works(Event::Works(value.is_truthy()))),
+        let callbacks: [Closure<dyn Fn(JsValue) -> JsValue>; 3] = [
+            Closure::new(|ticket: JsValue| {
+                notify::written(ticket.as_f64().unwrap_or_default() as u32);
+                JsValue::UNDEFINED
+            }),
+            Closure::new(move |value: JsValue| {
+                works(Event::Works(value.is_truthy()));
+                JsValue::UNDEFINED
+            }),
             Closure::new(move |records: JsValue| {
                 if records.is_undefined() {
-                    return adopted(Event::Started);
+                    adopted(Event::Started);
+                    return JsValue::UNDEFINED;
                 }
-                let records = Value(records);
-                let all = (0..records.len().unwrap_or(0)).filter_map(|at| stored::read(&records.at(at)?, &me));
-                adopted(Event::Adopted(all.collect()));
+                let (drafts, gone) = read_all(&Value(records), &me);
+                adopted(Event::Adopted(drafts));
+                gone.into()
             }),
-            Closure::new(move |_| signed_out(Event::SignedOut)),
         ];
-        let [written, works, adopted, signed_out] = [0, 1, 2, 3].map(|at: usize| callbacks[at].as_ref());
-        Storage { storage: JsStorage::new(project, person, written, works, adopted, signed_out), _callbacks: callbacks }
+        let [written, works, adopted] = [0, 1, 2].map(|at: usize| callbacks[at].as_ref());
+        Storage { storage: JsStorage::new(project, person, written, works, adopted), _callbacks: callbacks }
     }
 
     /// Writes a draft over the one of its id; what the page sees of it waits for that.
@@ -108,4 +131,19 @@ impl Drop for Storage {
     fn drop(&mut self) {
         self.storage.close();
     }
+}
+
+/// The drafts of `records`, and those of the records that are to be removed: they hold nothing that could be shown, or
+/// their draft goes on under another id.
+fn read_all(records: &Value, me: &str) -> (Vec<(ThreadId, Draft)>, Array) {
+    let gone = Array::new();
+    let all = (0..records.len().unwrap_or(0)).filter_map(|at| records.at(at));
+    let drafts = all.filter_map(|record| {
+        let read = stored::read(&record, me, random::message_id);
+        if read.as_ref().is_none_or(|(_, draft)| record.text("id") != Some(draft.id.text())) {
+            gone.push(&record.0);
+        }
+        read
+    });
+    (drafts.collect(), gone)
 }

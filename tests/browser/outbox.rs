@@ -163,15 +163,85 @@ async fn a_refused_draft_comes_back_refused() {
 }
 
 #[wasm_bindgen_test]
-async fn a_record_that_is_none_harms_nothing() {
+async fn what_several_dead_pages_left_is_sent_in_the_order_in_which_it_was_written() {
+    let (ana, ben) = Person::two().await;
+    let (tab, other_tab) = ("owner: 'tab'", "owner: 'other tab'");
+    left_behind(&ana, &ben, &id(1), 1, "first", &format!("{tab}, writtenAt: 1000")).await;
+    left_behind(&ana, &ben, &id(2), 2, "second", &format!("{other_tab}, writtenAt: 2000")).await;
+    left_behind(&ana, &ben, &id(3), 3, "third", &format!("{tab}, writtenAt: 3000")).await;
+    left_behind(&ana, &ben, &id(4), 4, "fourth", &format!("{other_tab}, writtenAt: 4000")).await;
+    let session = session::live(ana.options(&ben)).await;
+    let all = ["first", "second", "third", "fourth"];
+    until(&session, "all sent", |seen| all.iter().all(|body| sent(seen, body))).await;
+    assert_eq!(seen(&session).bodies(), all);
+    session.close();
+}
+
+#[wasm_bindgen_test]
+async fn what_of_a_record_can_be_sent_is_sent() {
+    let (ana, ben) = Person::two().await;
+    left_behind(&ana, &ben, &id(1), 1, "bad order", "order: -1").await;
+    left_behind(&ana, &ben, &id(2).to_uppercase(), 2, "bad time", "writtenAt: 9e15, owner: {}").await;
+    let session = session::live(ana.options(&ben)).await;
+    until(&session, "both sent", |seen| sent(seen, "bad order") && sent(seen, "bad time")).await;
+    until_stored(&ana, "nothing", <[JsValue]>::is_empty).await;
+    session.close();
+}
+
+#[wasm_bindgen_test]
+async fn what_of_a_record_can_be_shown_is_shown() {
     let (ana, ben) = Person::two().await;
     left_behind(&ana, &ben, "no uuid", 1, "bad id", "").await;
-    left_behind(&ana, &ben, &id(1), 1, "bad order", "order: -1").await;
-    left_behind(&ana, &ben, &id(2), 1, "bad time", "writtenAt: 9e15, owner: {}").await;
     let session = session::live(ana.options(&ben)).await;
-    until(&session, "the sound one", |seen| sent(seen, "bad time")).await;
-    assert_eq!(seen(&session).bodies(), ["bad time"]);
+    let shown = until(&session, "its bubble", |seen| seen.delivery("bad id").is_some()).await;
+    assert_eq!(shown.delivery("bad id").as_deref(), Some("error"));
+    until_stored(&ana, "one record", |records| records.len() == 1 && js::text(&records[0], "id") != "no uuid").await;
+    session.retry(js::get(&shown.messages()[0], "id"));
+    until(&session, "sent", |seen| sent(seen, "bad id")).await;
+    until_stored(&ana, "nothing", <[JsValue]>::is_empty).await;
     session.close();
+}
+
+#[wasm_bindgen_test]
+async fn a_record_without_anything_to_show_is_removed_and_told_of() {
+    let (ana, ben) = Person::two().await;
+    left_behind(&ana, &ben, &id(1), 1, "no thread", "thread: 'x'").await;
+    left_behind(&ana, &ben, &id(2), 1, "of others", "thread: 'ben__cleo'").await;
+    left_behind(&ana, &ben, &id(3), 1, "no text", "body: 7").await;
+    left_behind(&ana, &ben, &id(4), 1, "sound", "").await;
+    js::eval(
+        "globalThis.realWarn = console.warn; globalThis.warned = []; console.warn = (...what) => warned.push(what)",
+    )
+    .await;
+    let session = session::live(ana.options(&ben)).await;
+    until(&session, "the sound one", |seen| sent(seen, "sound")).await;
+    until_stored(&ana, "nothing", <[JsValue]>::is_empty).await;
+    let warned = js::eval("console.warn = realWarn; return warned.map(([, {body}]) => body).sort().join()").await;
+    assert_eq!(warned, "7,no thread,of others");
+    assert_eq!(seen(&session).bodies(), ["sound"]);
+    session.close();
+}
+
+#[wasm_bindgen_test]
+async fn what_a_page_with_wrong_options_could_not_send_is_sent_by_a_right_one() {
+    let (ana, ben) = Person::two().await;
+    // As one did that had another account's cookies: the backend knows no thread of a person with themselves.
+    let options = ana.options(&ben);
+    js::set(&options, "ensureThread", js::function("throw {status: 400, code: 'invalid-input'}"));
+    let wrong = session::new(options);
+    let opening = wrong.open();
+    wrong.send("not its fault".into(), JsValue::UNDEFINED).unwrap();
+    assert_eq!(session::rejection(opening).await, "invalid-options");
+    until_stored(&ana, "a record", |records| records.len() == 1).await;
+    // And as one left behind that is no more.
+    left_behind(&ana, &ben, &id(1), 9, "nor its own", "code: 'invalid-options'").await;
+    // Another person's session ends hers, as a reload would.
+    let other = session::new(ben.options(&ana));
+    let _ = other.open();
+    other.close();
+    let right = session::live(ana.options(&ben)).await;
+    until(&right, "sent", |seen| sent(seen, "not its fault") && sent(seen, "nor its own")).await;
+    right.close();
 }
 
 #[wasm_bindgen_test]
@@ -226,6 +296,95 @@ async fn another_tab_that_signs_out_ends_this_one() {
     again.send("still here".into(), JsValue::UNDEFINED).unwrap();
     until(&again, "sent", |seen| sent(seen, "still here")).await;
     again.close();
+}
+
+#[wasm_bindgen_test]
+async fn another_tab_that_signs_out_ends_also_one_that_stores_nothing() {
+    let (ana, ben) = Person::two().await;
+    let options = ana.options(&ben);
+    js::set(&options, "persistOutbox", false);
+    let session = session::live(options).await;
+    js::eval("new BroadcastChannel('chopped-chat').postMessage(null)").await;
+    until(&session, "closed", |seen| seen.status() == "closed").await;
+}
+
+#[wasm_bindgen_test]
+async fn what_was_on_its_way_to_storage_when_its_person_signed_out_stays_out_of_it() {
+    let (ana, ben) = Person::two().await;
+    // Storage can't begin before its lock is there, and that comes late.
+    let locks = late_locks(300).await;
+    let session = session::new(ana.options(&ben));
+    let _ = session.open();
+    session.send("never sent".into(), JsValue::UNDEFINED).unwrap();
+    JsFuture::from(sign_out()).await.unwrap();
+    js::sleep(600).await;
+    locks.end().await;
+    assert!(stored(&ana).await.is_empty());
+}
+
+/// Locks that are granted, and say so `ms` later.
+async fn late_locks(ms: u32) -> Patched {
+    let by = format!(
+        "value(name, ...rest) {{
+            const granted = rest.pop();
+            const late = async lock => {{ await new Promise(done => setTimeout(done, {ms})); return granted(lock) }};
+            return globalThis.patched.value.call(this, name, ...rest, late)
+         }}"
+    );
+    Patched::new("LockManager.prototype, 'request'", &by).await
+}
+
+#[wasm_bindgen_test]
+async fn a_storage_that_is_closed_before_its_lock_is_granted_gives_it_back() {
+    let (ana, ben) = Person::two().await;
+    let locks = late_locks(300).await;
+    let session = session::new(ana.options(&ben));
+    let _ = session.open();
+    js::sleep(50).await;
+    // Another person's session ends hers.
+    let other = session::new(ben.options(&ana));
+    let _ = other.open();
+    other.close();
+    js::sleep(600).await;
+    locks.end().await;
+    let held = format!(
+        "return (await navigator.locks.query()).held.filter(({{name}}) => name.includes(' {} '))",
+        ana.mongo_id
+    );
+    assert_eq!(js::get(&js::eval(&held).await, "length"), 0);
+}
+
+#[wasm_bindgen_test]
+async fn a_connection_to_the_database_that_is_lost_is_made_anew() {
+    let (ana, ben) = Person::two().await;
+    let session = session::live(ana.options(&ben)).await;
+    let faults = stack::faults(SENDING_FAILS).await;
+    session.send("one".into(), JsValue::UNDEFINED).unwrap();
+    until_stored(&ana, "a record", |records| records.len() == 1).await;
+    // As in WebKit: no connection that there is works again, and no event tells.
+    js::eval(
+        "globalThis.works = new WeakSet();
+         globalThis.realOpen = IDBFactory.prototype.open;
+         globalThis.realTransaction = IDBDatabase.prototype.transaction;
+         IDBFactory.prototype.open = function (...what) {
+            const request = realOpen.apply(this, what);
+            request.addEventListener('success', () => works.add(request.result));
+            return request
+         };
+         IDBDatabase.prototype.transaction = function (...what) {
+            if (works.has(this)) return realTransaction.apply(this, what);
+            throw new DOMException('Connection to Indexed Database server lost. Refresh the page to try again', 'UnknownError')
+         }",
+    )
+    .await;
+    session.send("two".into(), JsValue::UNDEFINED).unwrap();
+    until_stored(&ana, "both", |records| records.len() == 2).await;
+    until(&session, "well", persists).await;
+    js::eval("IDBFactory.prototype.open = realOpen; IDBDatabase.prototype.transaction = realTransaction").await;
+    faults.end().await;
+    until(&session, "sent", |seen| sent(seen, "one") && sent(seen, "two")).await;
+    until_stored(&ana, "nothing", <[JsValue]>::is_empty).await;
+    session.close();
 }
 
 /// Sends while storage is as `patch` makes it: works, and says so.
