@@ -5,6 +5,7 @@
 #![cfg(target_arch = "wasm32")]
 
 mod callbacks;
+mod clocks;
 mod conversation;
 mod errors;
 mod js;
