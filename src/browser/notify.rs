@@ -2,9 +2,10 @@
 //!
 //! A draft is stored before its bubble shows: what changed with it is told once the write is done, or after a frame.
 //!
-//! A lone change reaches the page at once. After a notification the next one waits out a short pause, so that a burst of
-//! thousands of frames, each an event of its own, is a handful of calls. No borrow is held while the page is called: it
-//! may call any method from there.
+//! A lone change reaches the page at once. After a notification the next one waits until the page has rendered and then
+//! as long as that took, within bounds, so that a burst of thousands of frames, each an event of its own, is a handful of
+//! calls however slow the page is. React renders in a microtask behind the subscriber: what a notification costs is known
+//! in the next task. No borrow is held while the page is called: it may call any method from there.
 
 use super::clock;
 use super::session::Session;
@@ -12,18 +13,27 @@ use super::timer::Timer;
 use super::values;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use wasm_bindgen::prelude::*;
 
+/// How long the page is left alone after it has rendered: as long as that took, but at least and at most so long.
 const PAUSE_MS: f64 = 8.0;
+const LONGEST_PAUSE_MS: f64 = 100.0;
 /// How long a write may hold back a notification: a frame.
 const HELD_MS: f64 = 16.0;
 
 thread_local! {
     static CHANGED: RefCell<Vec<Rc<Session>>> = const { RefCell::new(Vec::new()) };
-    static LAST: Cell<f64> = const { Cell::new(f64::NEG_INFINITY) };
-    static TIMER: Timer = Timer::new(notify_now);
+    /// From a notification until the next task: the page renders.
+    static RENDERING: Cell<bool> = const { Cell::new(false) };
+    /// When it had rendered, and the pause behind that.
+    static RENDERED: Cell<(f64, f64)> = const { Cell::new((f64::NEG_INFINITY, 0.0)) };
     static WAITING: Cell<bool> = const { Cell::new(false) };
+    static TIMER: Timer = Timer::new(paused);
+    static STARTED: Cell<f64> = const { Cell::new(0.0) };
+    static NEXT_TASK: Closure<dyn Fn()> = Closure::new(rendered);
     /// The last write that was begun, and whether it holds back what changed.
     static WRITE: Cell<(u32, bool)> = const { Cell::new((0, false)) };
+    static HELD: Timer = Timer::new(held_long_enough);
 }
 
 /// Notes that `session` has a new snapshot.
@@ -37,43 +47,61 @@ pub fn changed(session: &Rc<Session>) {
 
 /// Holds back what changes until [`written`] is called with what this gives, for a frame at most.
 pub fn hold() -> u32 {
-    let (last, _) = WRITE.get();
+    let (last, held) = WRITE.get();
     WRITE.set((last.wrapping_add(1), true));
+    if !held {
+        HELD.with(|timer| timer.set(HELD_MS));
+    }
     last.wrapping_add(1)
 }
 
 /// All writes up to `ticket` have ended.
 pub fn written(ticket: u32) {
     if WRITE.get() == (ticket, true) {
-        WRITE.set((ticket, false));
-        WAITING.set(false);
-        flush();
+        held_long_enough();
     }
+}
+
+fn held_long_enough() {
+    HELD.with(Timer::clear);
+    WRITE.set((WRITE.get().0, false));
+    flush();
 }
 
 /// Tells the subscribers of what has changed, now or after the pause.
 pub fn flush() {
-    if CHANGED.with_borrow(Vec::is_empty) {
+    let (_, held) = WRITE.get();
+    if held || RENDERING.get() || CHANGED.with_borrow(Vec::is_empty) {
         return;
     }
-    let (_, held) = WRITE.get();
-    let wait = if held { HELD_MS } else { LAST.get() + PAUSE_MS - clock::mono() };
-    if wait <= 0.0 {
-        notify_now();
-    } else if !WAITING.replace(true) {
-        TIMER.with(|timer| timer.set(wait));
+    let (rendered_at, pause) = RENDERED.get();
+    let wait = rendered_at + pause - clock::mono();
+    if wait > 0.0 {
+        if !WAITING.replace(true) {
+            TIMER.with(|timer| timer.set(wait.min(pause)));
+        }
+        return;
     }
-}
-
-fn notify_now() {
-    WAITING.set(false);
-    WRITE.set((WRITE.get().0, false));
-    LAST.set(clock::mono());
+    RENDERING.set(true);
+    STARTED.set(clock::mono());
     for session in CHANGED.take() {
         for subscriber in session.subscribers() {
             values::notify(&subscriber);
         }
     }
-    // From its end on, so that slow subscribers leave time for frames.
-    LAST.set(clock::mono());
+    NEXT_TASK.with(|rendered| values::in_next_task(rendered.as_ref()));
+}
+
+fn rendered() {
+    RENDERING.set(false);
+    let now = clock::mono();
+    RENDERED.set((now, (now - STARTED.get()).clamp(PAUSE_MS, LONGEST_PAUSE_MS)));
+    flush();
+}
+
+fn paused() {
+    WAITING.set(false);
+    // Whatever the clock says: a timer may be early.
+    RENDERED.set((f64::NEG_INFINITY, 0.0));
+    flush();
 }

@@ -84,5 +84,16 @@ export function notify(callback) {
   }
 }
 
+/** Calls `callback` behind this task and its microtasks. A timer would be late in a page that is hidden. */
+export function inNextTask(callback) {
+  const { port1, port2 } = new MessageChannel()
+  port1.onmessage = () => {
+    // An open port would keep a Node.js process, such as a test's, from ending.
+    port1.close()
+    callback()
+  }
+  port2.postMessage(null)
+}
+
 export const isOnline = () => globalThis.navigator?.onLine !== false
 export const isVisible = () => globalThis.document?.visibilityState !== 'hidden'

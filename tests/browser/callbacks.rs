@@ -134,35 +134,13 @@ async fn a_throwing_subscriber_does_not_stop_the_others() {
 #[wasm_bindgen_test]
 async fn a_burst_of_ten_thousand_broadcasts_is_a_handful_of_callbacks() {
     let (ana, ben) = Person::two().await;
-    // Every socket of the page from now on is known to the test.
-    js::eval(
-        "globalThis.RealSocket = WebSocket; globalThis.sockets = [];
-         globalThis.WebSocket = class extends RealSocket { constructor(...args) { super(...args); sockets.push(this) } }",
-    )
-    .await;
+    watch_sockets().await;
     let session = session::live(ana.options(&ben)).await;
     let calls = Rc::new(Cell::new(0u32));
     let counter = calls.clone();
     subscribe(&session, move || counter.set(counter.get() + 1));
     let start = js_sys::Date::now();
-    let (thread, sender) = (ana.thread(&ben), &ben.mongo_id);
-    // Binary kind 4, as Realtime sends what the database broadcasts; each an event of its own.
-    js::eval(&format!(
-        "const bytes = text => new TextEncoder().encode(text);
-         const topic = bytes('realtime:chat:{thread}'), event = bytes('INSERT');
-         const meta = bytes('{{\"id\":\"00000000-0000-4000-8000-000000000000\"}}');
-         const head = Uint8Array.of(4, topic.length, event.length, meta.length, 1);
-         globalThis.WebSocket = RealSocket;
-         const frames = [];
-         for (let seq = 1; seq <= 10000; seq++) {{
-            const record = {{id: '10000000-0000-4000-8000-' + String(seq).padStart(12, '0'), thread_id: '{thread}',
-                sender_mongo_id: '{sender}', body: 'm' + seq, created_at: '2026-01-01T00:00:00Z', seq}};
-            const parts = [head, topic, event, meta, bytes(JSON.stringify({{record}}))];
-            frames.push(await new Blob(parts).arrayBuffer());
-         }}
-         for (const data of frames) sockets.at(-1).dispatchEvent(new MessageEvent('message', {{data}}))"
-    ))
-    .await;
+    broadcast(&ana, &ben, 10_000, "now").await;
     let all = until(&session, "all of them", |seen| seen.messages().len() == 10_000).await;
     let took = js_sys::Date::now() - start;
     assert!(all.messages().iter().enumerate().all(|(i, message)| js::get(message, "seq") == (i + 1) as f64));
@@ -171,6 +149,67 @@ async fn a_burst_of_ten_thousand_broadcasts_is_a_handful_of_callbacks() {
     // At most one in each pause of 8 ms, and that is what saves a slow machine too.
     assert!(f64::from(calls.get()) < took / 8.0 + 3.0, "{} callbacks in {took} ms", calls.get());
     session.close();
+}
+
+#[wasm_bindgen_test]
+async fn a_page_that_renders_slowly_behind_its_callback_is_called_seldom() {
+    const FRAMES: u32 = 300;
+    let (ana, ben) = Person::two().await;
+    let session = session::new(ana.options(&ben));
+    watch_sockets().await;
+    JsFuture::from(session.open()).await.unwrap();
+    until(&session, "live", |seen| seen.status() == "live").await;
+    js::sleep(100).await;
+    // As React does it: the subscriber returns at once, and the rendering is a microtask behind it. It takes longer than
+    // the shortest pause.
+    js::eval("globalThis.commits = 0").await;
+    session.subscribe(
+        js::function(
+            "queueMicrotask(() => { commits += 1; for (const end = performance.now() + 20; performance.now() < end;); })",
+        )
+        .into(),
+    );
+    broadcast(&ana, &ben, FRAMES, "data => port.postMessage(data)").await;
+    until(&session, "all of them", |seen| seen.messages().len() == FRAMES as usize).await;
+    js::sleep(200).await;
+    let commits = js::eval("return commits").await.as_f64().unwrap();
+    assert!(commits >= 1.0 && commits < f64::from(FRAMES) / 5.0, "{commits} commits for {FRAMES} messages");
+    session.close();
+}
+
+/// Makes every socket of the page from now on known to the test.
+async fn watch_sockets() {
+    js::eval(
+        "globalThis.RealSocket = WebSocket; globalThis.sockets = [];
+         globalThis.WebSocket = class extends RealSocket { constructor(...args) { super(...args); sockets.push(this) } }",
+    )
+    .await;
+}
+
+/// Gives the last socket so many broadcasts of `sender`, as Realtime sends what the database broadcasts (binary kind 4),
+/// each by `deliver`: a JavaScript function of its bytes, in whose scope a message to `port` is a frame in a task of its own.
+async fn broadcast(me: &Person, sender: &Person, count: u32, deliver: &str) {
+    let (thread, sender) = (me.thread(sender), &sender.mongo_id);
+    js::eval(&format!(
+        "const bytes = text => new TextEncoder().encode(text);
+         const topic = bytes('realtime:chat:{thread}'), event = bytes('INSERT');
+         const meta = bytes('{{\"id\":\"00000000-0000-4000-8000-000000000000\"}}');
+         const head = Uint8Array.of(4, topic.length, event.length, meta.length, 1);
+         globalThis.WebSocket = RealSocket;
+         const socket = sockets.at(-1), {{port1, port2: port}} = new MessageChannel();
+         const now = data => socket.dispatchEvent(new MessageEvent('message', {{data}}));
+         port1.onmessage = ({{data}}) => now(data);
+         const frames = [];
+         for (let seq = 1; seq <= {count}; seq++) {{
+            const record = {{id: '10000000-0000-4000-8000-' + String(seq).padStart(12, '0'), thread_id: '{thread}',
+                sender_mongo_id: '{sender}', body: 'm' + seq, created_at: '2026-01-01T00:00:00Z', seq}};
+            const parts = [head, topic, event, meta, bytes(JSON.stringify({{record}}))];
+            frames.push(await new Blob(parts).arrayBuffer());
+         }}
+         const deliver = {deliver};
+         for (const data of frames) deliver(data)"
+    ))
+    .await;
 }
 
 #[wasm_bindgen_test]
