@@ -163,7 +163,7 @@ export type ChatErrorCode =
   | 'closed'
   /** `init()` has not ended yet. */
   | 'not-initialized'
-  /** The WebAssembly module could not be loaded. */
+  /** The WebAssembly module could not be loaded; of `useChat` also: something of the page threw while the chat was started. */
   | 'init-failed'
 
 /** Every failure of this package. */
@@ -187,7 +187,10 @@ export class ChatSession {
    */
   constructor(options: ChatSessionOptions)
 
-  /** Calls `callback` after the snapshot has changed, a burst of changes as a few calls. Gives the function that stops it. */
+  /**
+   * Calls `callback` after the snapshot has changed. A burst of changes is a few calls: the page is left alone for as long as
+   * it took to render, 8 to 100 ms. Gives the function that stops it.
+   */
   subscribe(callback: () => void): () => void
 
   /** What to show. `closed` and empty while the session is not open. */

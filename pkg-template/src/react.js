@@ -83,7 +83,6 @@ class Store {
       if (this.#session || !this.#options || (this.#subscribers.size === 0 && this.#early.length === 0)) return
       const session = new ChatSession(this.#options)
       const early = this.#early
-      this.#early = []
       if (this.#subscribers.size > 0) {
         this.#session = session
         this.#off = session.subscribe(() => this.#show(session.getSnapshot()))
@@ -91,15 +90,23 @@ class Store {
       // Why it can't open stands in the snapshot.
       session.open().catch(() => {})
       for (const { id, body } of early) session.send(body, id)
+      this.#early = []
       if (!this.#session) session.close()
       // At once: subscribers hear of it later, and the bubbles are there already.
       else if (early.length > 0) this.#show(session.getSnapshot())
     } catch (error) {
-      if (!(error instanceof ChatError)) throw error
+      const ours = error instanceof ChatError
+      const why = ours ? error : new ChatError('init-failed', 'The chat could not be started.', String(error))
+      this.#off?.()
+      const session = this.#session
+      this.#session = null
+      if (session) setTimeout(() => session.close())
       this.#showEarly(
-        this.#early.map((message) => ({ ...message, status: 'error', error })),
-        empty('closed', error),
+        this.#early.map((message) => ({ ...message, status: 'error', error: why })),
+        empty('closed', why),
       )
+      // For whoever watches over the page's errors.
+      if (!ours) throw error
     }
   }
 

@@ -10,6 +10,7 @@ import { held, launch, packed, setting, thread } from './support.js'
 const PAGE = join(import.meta.dirname, 'page')
 const MESSAGES = 30
 const FLOOD = 10_000
+const BURST = 400
 /** What 80 cycles may leave behind: less than one object each. */
 const NEW_OBJECTS = 80
 const OPENING_RENDERS = 4
@@ -76,6 +77,17 @@ async function visit(url, options, { clock = false, ready = '#lab' } = {}) {
     seen: () => page.evaluate(() => ({ ...seen, memories: seen.memories.map((memory) => memory.buffer.byteLength) })),
     end: () => context.close(),
   }
+}
+
+/** Puts a server inside the page, with a thread of 50 messages. Runs there. */
+async function fake() {
+  const { fakes } = lab
+  const [me, other] = ['a'.repeat(24), 'b'.repeat(24)]
+  fakes.install()
+  fakes.lengths.set(`${me}__${other}`, 50)
+  Object.assign(globalThis.chat, { supabaseUrl: 'http://fake.invalid', supabaseAnonKey: 'anon', myMongoId: me, otherMongoId: other })
+  const { access_token } = await (await fetch('http://fake.invalid/api/chat/token')).json()
+  globalThis.chat.token = access_token
 }
 
 /** The sockets of the stand-in, each with its topics. @returns {Promise<string[][]>} */
@@ -224,6 +236,30 @@ for (const react of ['React 18', 'React 19']) {
       assert.ok(said.splice(0).every((line) => line.includes('Failed to load resource')))
     })
 
+    test('an error that is none of ours ends in the snapshot, and in the console', async () => {
+      const { page, said, show } = await open('production')
+      // As where something else on the page broke what browsers have.
+      await page.evaluate(() => {
+        crypto.getRandomValues = function (/** @type {Uint8Array} */ bytes) {
+          if (new Error().stack.includes('wasm')) throw new TypeError('no entropy')
+          return Crypto.prototype.getRandomValues.call(crypto, bytes)
+        }
+      })
+      await show(['a'])
+      const id = await page.evaluate(() => lab.chats.a.send('not lost'))
+      await page.waitForFunction(() => lab.chats.a.status === 'closed')
+      const seen = await page.evaluate(() => {
+        const { error, messages } = lab.chats.a
+        return { name: error.name, code: error.code, messages: messages.map(({ id, body, status, error }) => ({ id, body, status, why: error.code })) }
+      })
+      assert.deepEqual(seen, {
+        name: 'ChatError',
+        code: 'init-failed',
+        messages: [{ id, body: 'not lost', status: 'error', why: 'init-failed' }],
+      })
+      assert.match(said.splice(0).join(), /no entropy/)
+    })
+
     test('two components on one thread share the socket, the join and the messages', async () => {
       const { page, show, live, seen } = await open('production')
       await show(['a', 'b'])
@@ -334,17 +370,30 @@ for (const react of ['React 18', 'React 19']) {
       assert.deepEqual({ later, joins }, { later: frames, joins: 1 })
     })
 
+    test(`${BURST} broadcasts on a page that renders slowly: few commits`, async (t) => {
+      const { page, show, live } = await open('production')
+      await page.evaluate(fake)
+      await show(['a'])
+      await live('a', 50)
+      const commits = await page.evaluate(async (count) => {
+        const { fakes, chats, renders, slow } = lab
+        const threadId = `${'a'.repeat(24)}__${'b'.repeat(24)}`
+        await new Promise((done) => setTimeout(done, 500))
+        const before = renders.a
+        slow.ms = 25
+        fakes.lengths.set(threadId, 50 + count)
+        fakes.deliver(Array.from({ length: count }, (_, n) => fakes.broadcast(threadId, 51 + n)))
+        while (chats.a.messages.length < 50 + count) await new Promise((done) => setTimeout(done, 20))
+        slow.ms = 0
+        return renders.a - before
+      }, BURST)
+      t.diagnostic(`${commits} commits of 25 ms for ${BURST} broadcasts`)
+      assert.ok(commits < BURST / 5, `${commits} commits`)
+    })
+
     test(`${FLOOD.toLocaleString('en')} broadcasts at once: batched, each bubble once`, async (t) => {
       const { page, show, live } = await open('production')
-      await page.evaluate(async () => {
-        const { fakes } = lab
-        const [me, other] = ['a'.repeat(24), 'b'.repeat(24)]
-        fakes.install()
-        fakes.lengths.set(`${me}__${other}`, 50)
-        Object.assign(globalThis.chat, { supabaseUrl: 'http://fake.invalid', supabaseAnonKey: 'anon', myMongoId: me, otherMongoId: other })
-        const { access_token } = await (await fetch('http://fake.invalid/api/chat/token')).json()
-        globalThis.chat.token = access_token
-      })
+      await page.evaluate(fake)
       await show(['a'])
       await live('a', 50)
       const flood = await page.evaluate(async (count) => {

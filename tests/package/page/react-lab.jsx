@@ -16,6 +16,8 @@ const bubbles = new Map()
 /** The highest number of a thread that was shown, and whether numbers were ever shown out of order. */
 const shown = { highest: 0, disordered: false }
 let typeInto
+/** How long each chat takes to render, in ms: as on a slow phone. */
+const slow = { ms: 0 }
 
 const Bubble = memo(function Bubble({ message }) {
   bubbles.set(message.id, (bubbles.get(message.id) ?? 0) + 1)
@@ -31,6 +33,7 @@ function Chat({ name }) {
     ensureThread: () => {},
   })
   renders[name] = (renders[name] ?? 0) + 1
+  for (const end = performance.now() + slow.ms; performance.now() < end; );
   chats[name] = chat
   typeInto = setText
   const sent = chat.messages.filter(({ seq }) => seq !== null)
@@ -58,4 +61,4 @@ function show(names, strict = false) {
 /** The same, with all effects done when it returns. */
 const showNow = (...args) => flushSync(() => show(...args))
 
-Object.assign(globalThis, { lab: { show, showNow, chats, renders, bubbles, shown, type: (text) => typeInto(text), fakes } })
+Object.assign(globalThis, { lab: { show, showNow, chats, renders, bubbles, shown, slow, type: (text) => typeInto(text), fakes } })
