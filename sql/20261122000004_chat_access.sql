@@ -54,11 +54,56 @@ drop policy if exists chat_threads_select on public.chat_threads;
 create policy chat_threads_select on public.chat_threads for select to authenticated
   using (user_a_supabase_id = (select auth.uid()) or user_b_supabase_id = (select auth.uid()));
 
--- The caller's threads are looked up once for a statement, not once for a row. Which those are is the policy above's to
--- say: under it, chat_threads has no others.
+-- An index of an earlier version; 20261122000003 made one that holds more.
+drop index if exists public.chat_threads_user_a_supabase_id_idx, public.chat_threads_user_b_supabase_id_idx;
+
+-- The first and the last of the caller's threads, null for who has none: two looks into an index, however many there are.
+-- Policies name them; nobody can call them, having no right to the schema.
+create or replace function chat_private.first_thread() returns text
+language plpgsql stable parallel safe security definer set search_path = '' as $$
+declare
+  caller constant uuid := auth.uid();
+begin
+  return least((select min(t.thread_id) from public.chat_threads t where t.user_a_supabase_id = caller),
+               (select min(t.thread_id) from public.chat_threads t where t.user_b_supabase_id = caller));
+end
+$$;
+create or replace function chat_private.last_thread() returns text
+language plpgsql stable parallel safe security definer set search_path = '' as $$
+declare
+  caller constant uuid := auth.uid();
+begin
+  return greatest((select max(t.thread_id) from public.chat_threads t where t.user_a_supabase_id = caller),
+                  (select max(t.thread_id) from public.chat_threads t where t.user_b_supabase_id = caller));
+end
+$$;
+revoke all on function chat_private.first_thread() from public, anon, authenticated, service_role;
+revoke all on function chat_private.last_thread() from public, anon, authenticated, service_role;
+grant execute on function chat_private.first_thread() to authenticated;
+grant execute on function chat_private.last_thread() to authenticated;
+comment on function chat_private.first_thread() is
+  'For the policy of chat_messages: the first of the caller''s threads, by thread_id; null where they have none.';
+comment on function chat_private.last_thread() is
+  'For the policy of chat_messages: the last of the caller''s threads, by thread_id; null where they have none.';
+
+-- A row is the caller's if its thread is; and which threads are is the policy above's to say: under it, chat_threads has no
+-- others. Each row's thread is looked up, so a hundred thousand threads cost no more than one. list_chat_messages says
+-- which it reads, and that one is looked up once and not for each row; whoever else says it gains nothing, since it is
+-- looked up among their own.
+--
+-- The bounds are for the index: who names no thread has nothing read that is before their first or after their last, and
+-- somebody who has none nothing at all. How it is written is for the planner. EXISTS it would turn into a hash of all the
+-- caller's threads. With `>=` and `<=` alike it would believe in a narrow range, half a percent of the rows, and with a
+-- page of a thread in one row, which any index will do for; `any` spares it that.
 drop policy if exists chat_messages_select on public.chat_messages;
 create policy chat_messages_select on public.chat_messages for select to authenticated
-  using (thread_id = any (array(select t.thread_id from public.chat_threads t)));
+  using (
+    thread_id >= (select chat_private.first_thread())
+    and thread_id <= any (array[(select chat_private.last_thread())])
+    and (thread_id = (select t.thread_id from public.chat_threads t
+                       where t.thread_id = (select current_setting('chat.thread_id', true)))
+         or (select t.thread_id from public.chat_threads t where t.thread_id = chat_messages.thread_id) is not null)
+  );
 
 drop policy if exists chat_messages_insert on public.chat_messages;
 create policy chat_messages_insert on public.chat_messages for insert to authenticated
@@ -108,6 +153,7 @@ create or replace function public.list_chat_messages(
 ) returns setof public.chat_messages
 language plpgsql stable rows 50 set search_path = '' as $$
 begin
+  perform set_config('chat.thread_id', _thread_id, true); -- for the policy
   return query
   select * from public.chat_messages m
    where m.thread_id = _thread_id and m.seq > _after and m.seq < _before

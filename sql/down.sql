@@ -36,12 +36,14 @@ begin
     drop constraint if exists chat_threads_user_a_supabase_id_fkey,
     drop constraint if exists chat_threads_user_b_supabase_id_fkey,
     drop column if exists last_seq,
+    alter column user_a_supabase_id reset (n_distinct),
+    alter column user_b_supabase_id reset (n_distinct),
     reset (fillfactor);
 end
 $$;
 drop index if exists
   public.chat_threads_user_a_mongo_id_idx, public.chat_threads_user_b_mongo_id_idx,
-  public.chat_threads_user_a_supabase_id_idx, public.chat_threads_user_b_supabase_id_idx;
+  public.chat_threads_user_a_supabase_id_thread_id_idx, public.chat_threads_user_b_supabase_id_thread_id_idx;
 
 -- The links are made anew by the backend, at each person's next visit; the threads keep theirs. (Installed again, their
 -- foreign keys are `not valid` until the people are linked and 20261122000006 is applied once more.)

@@ -89,6 +89,34 @@ pub async fn fill(database: &Database, rows: u64, threads: u32) -> Result<()> {
     Ok(())
 }
 
+/// A shop or a support desk: one account is a side of every thread. Its customers have no other.
+const HUB: &str = "
+insert into auth.users (id, email)
+select ('00000000-0000-4000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, n || '@example.com' from generate_series(0, $people) n;
+insert into public.chat_identities (mongo_id, supabase_id)
+select case n when 0 then 'hub' else substr(md5('person ' || n), 1, 24) end,
+       ('00000000-0000-4000-8000-' || lpad(to_hex(n), 12, '0'))::uuid
+  from generate_series(0, $people) n;
+insert into public.chat_threads (thread_id, user_a_mongo_id, user_b_mongo_id, user_a_supabase_id, user_b_supabase_id, last_seq, last_message_at)
+select customer.mongo_id || '__hub', customer.mongo_id, 'hub', customer.supabase_id, hub.supabase_id, $each, '2025-01-02'
+  from public.chat_identities customer, public.chat_identities hub
+ where hub.mongo_id = 'hub' and customer.mongo_id <> 'hub';
+insert into public.chat_messages (thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body, created_at, seq)
+select thread_id, user_a_supabase_id, user_a_mongo_id, user_b_mongo_id, 'What shall we chop today?',
+       timestamptz '2025-01-01' + n * interval '1 second', n
+  from public.chat_threads, generate_series(1, $each) n;
+vacuum (analyze) public.chat_messages, public.chat_threads, public.chat_identities";
+
+/// Fills an installed chat that is empty with one account's threads with everybody else. It is `b` of each pair.
+pub async fn fill_hub(database: &Database, threads: u32, messages_per_thread: u32) -> Result<()> {
+    let client = superuser(database).await?;
+    let sql = HUB.replace("$people", &threads.to_string()).replace("$each", &messages_per_thread.to_string());
+    for statement in sql.split(";\n") {
+        client.batch_execute(statement).await?;
+    }
+    Ok(())
+}
+
 async fn superuser(database: &Database) -> Result<Client> {
     let client = database.superuser().await?;
     client

@@ -92,7 +92,7 @@ const BREAKS: &[(&str, &str)] = &[
     ("the indexes are there and whole", "drop index public.chat_messages_thread_id_seq_key"),
     (
         "the indexes are there and whole",
-        "update pg_index set indisvalid = false where indexrelid = 'public.chat_threads_user_a_supabase_id_idx'::regclass",
+        "update pg_index set indisvalid = false where indexrelid = 'public.chat_threads_user_a_supabase_id_thread_id_idx'::regclass",
     ),
     (
         "Realtime can be told",

@@ -67,7 +67,7 @@ const RULES: &[(&str, &str)] = &[
 
 /// What each rule has to notice, in the same order.
 const BREAKS: &[&str] = &[
-    "drop index public.chat_threads_user_a_supabase_id_idx",
+    "drop index public.chat_threads_user_a_supabase_id_thread_id_idx",
     "alter policy chat_threads_select on public.chat_threads using (user_a_supabase_id = auth.uid())",
     "alter table public.chat_identities drop constraint chat_identities_pkey",
     "create policy more on public.chat_messages for all to authenticated using (sender_supabase_id = (select auth.uid()))",
