@@ -17,6 +17,7 @@ mod stack;
 mod test;
 mod toolchain;
 mod tools;
+mod webkit;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

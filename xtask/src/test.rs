@@ -5,7 +5,7 @@ use crate::example::{Example, Mode, Project};
 use crate::process::{self, Ran};
 use crate::stack::Stack;
 use crate::toolchain::{self, WasmToolchain};
-use crate::{build, chaos, chromium, firefox, node, paths, sim, tools};
+use crate::{build, chaos, chromium, firefox, node, paths, sim, tools, webkit};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use serde_json::json;
@@ -31,7 +31,7 @@ pub enum Suite {
     Browser,
     /// The packed package in every bundler, and its size
     Package,
-    /// Two people in Chromium, on the whole example
+    /// Two people in Chromium, on the whole example; and what stands for Safari
     E2e,
 }
 
@@ -236,6 +236,10 @@ fn package(count: &mut Count) -> Result<()> {
 fn e2e(count: &mut Count) -> Result<()> {
     let dir = node::install("tests/e2e")?;
     let chromium = chromium::browser()?;
+    let webkit = webkit::driver();
+    if let Err(error) = &webkit {
+        println!("  no WebKit, left out: {error:#}");
+    }
     let screenshots = paths::target().join("screenshots");
     fs::create_dir_all(&screenshots).with_context(|| format!("could not make {}", screenshots.display()))?;
     build::package()?;
@@ -253,6 +257,7 @@ fn e2e(count: &mut Count) -> Result<()> {
             .env("APP_URL", example.app_url("localhost"))
             .env("BACKEND_URL", example.backend_url())
             .env("CHROMIUM", chromium)
+            .envs(webkit.ok().map(|driver| ("WEBKIT_DRIVER", driver)))
             .env("SCREENSHOTS", &screenshots)
             // For what the command itself answers.
             .env("XTASK", env::current_exe().context("where is xtask?")?)

@@ -36,23 +36,31 @@ export class Stage {
   tokensFail = false
   /** How long its tokens are valid, in seconds. */
   tokenLife = 3600
+  /** The WebAssembly is not to be had as a file, as behind some bundlers. */
+  withoutWasm = false
 
   /** @param {import('playwright-core').Browser} browser */
   constructor(browser) {
     this.browser = browser
   }
 
-  static async open() {
-    const stage = new Stage(await launch())
+  /** @param {import('playwright-core').Browser} [browser] */
+  static async open(browser) {
+    const stage = new Stage(browser ?? (await launch()))
     await new Promise((ready) => stage.#server.listen(0, '127.0.0.1', () => ready(undefined)))
     return stage
   }
 
   async close() {
     await this.browser.close()
+    this.leave()
+    await database.end()
+  }
+
+  /** Ends what is its own: the browser and the database go on. */
+  leave() {
     this.#server.closeAllConnections()
     this.#server.close()
-    await database.end()
   }
 
   get url() {
@@ -93,6 +101,7 @@ export class Stage {
       const page = `<script type="module" src="/stage${pathname.replace('.html', '-page.js')}"></script>`
       return [200, 'text/html', `<!doctype html><link rel="icon" href="data:,">${library}${page}`]
     }
+    if (this.withoutWasm && pathname.endsWith('.wasm')) return [404, 'text/plain', 'not found']
     const folders = { '/pkg/': 'pkg', '/stage/': 'tests/e2e/chaos', '/supabase-js/': 'tests/supabase-js/node_modules/@supabase/supabase-js/dist/umd' }
     for (const [prefix, folder] of Object.entries(folders)) {
       if (!pathname.startsWith(prefix)) continue
