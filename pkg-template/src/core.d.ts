@@ -3,6 +3,7 @@ import type { ChatSnapshot, ChatSessionOptions } from './index.js'
 
 export default function init(from: { module_or_path: WebAssembly.Module }): Promise<unknown>
 export function threadId(a: string, b: string): string
+export function countUnsent(): Promise<number>
 export function signOut(): Promise<void>
 export class ChatSession {
   constructor(options: ChatSessionOptions)

@@ -248,6 +248,14 @@ export class ChatSession {
 export function signOut(): Promise<void>
 
 /**
+ * How many messages {@link signOut} would delete: all that are not sent yet, refused ones among them, which this page holds
+ * or chopped-chat stored on this origin, whoever wrote them. Ask the person before you sign them out.
+ *
+ * @throws {ChatError} (rejects) `init-failed`
+ */
+export function countUnsent(): Promise<number>
+
+/**
  * The id of the thread of two people: their Mongo ids sorted by UTF-8 bytes and joined by `__`.
  *
  * @throws {ChatError} `invalid-options`, `not-initialized`

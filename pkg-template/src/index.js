@@ -1,4 +1,4 @@
-import start, { ChatSession as Core, signOut as coreSignOut, threadId as coreThreadId } from './core.js'
+import start, { ChatSession as Core, countUnsent as coreCountUnsent, signOut as coreSignOut, threadId as coreThreadId } from './core.js'
 import { ChatError, notify } from './values.js'
 import { load } from './load.js'
 
@@ -38,6 +38,11 @@ function needInit() {
 export function threadId(a, b) {
   needInit()
   return coreThreadId(a, b)
+}
+
+export async function countUnsent() {
+  await init()
+  return coreCountUnsent()
 }
 
 export async function signOut() {

@@ -32,7 +32,7 @@ mod storage;
 mod timer;
 mod values;
 
-pub use session::{ChatSession, sign_out, thread_id};
+pub use session::{ChatSession, count_unsent, sign_out, thread_id};
 
 #[global_allocator]
 static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();

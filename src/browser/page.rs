@@ -15,6 +15,7 @@ use crate::engine::{Answer, Config, Engine, Input, Output, Request, RequestId, S
 use crate::outbox::Draft;
 use crate::thread_id::ThreadId;
 use gloo_events::EventListener;
+use js_sys::Array;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
@@ -131,6 +132,12 @@ impl Page {
         self.sessions.borrow_mut().retain(|open| !Rc::ptr_eq(open, session));
         notify::changed(session);
         self.feed(Input::Close { thread: session.options.thread.clone() });
+    }
+
+    /// What the threads of all pages show, each as an array.
+    pub fn all_messages() -> Array {
+        let pages = PAGES.with_borrow(Vec::clone);
+        pages.iter().flat_map(|page| page.views.borrow().iter().map(View::messages).collect::<Vec<_>>()).collect()
     }
 
     /// Everybody signs out.

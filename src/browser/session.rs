@@ -221,6 +221,12 @@ pub fn thread_id(a: JsValue, b: JsValue) -> Result<String, JsValue> {
     Ok(thread.as_str().to_owned())
 }
 
+/// How many messages `signOut` would delete.
+#[wasm_bindgen(js_name = countUnsent)]
+pub fn count_unsent() -> Promise {
+    storage::count_unsent(&Page::all_messages())
+}
+
 /// Ends every session of the page and deletes what storage keeps; resolves when it is gone.
 #[wasm_bindgen(js_name = signOut)]
 pub fn sign_out() -> Promise {

@@ -37,6 +37,11 @@ impl View {
         }
     }
 
+    /// The messages, oldest first.
+    pub fn messages(&self) -> Array {
+        self.messages.clone()
+    }
+
     /// Follows a change of the messages.
     pub fn apply(&mut self, diff: Diff<Value>) {
         self.frozen_messages = None;

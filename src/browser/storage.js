@@ -82,6 +82,27 @@ export async function forgetAll() {
   }
 }
 
+/**
+ * How many messages are not sent yet: those of `lists`, which are what this page's threads show, and what else is stored.
+ *
+ * @param {{ id: string, seq: number | null }[][]} lists
+ */
+export async function countUnsent(lists) {
+  const messages = lists.flat()
+  const unsent = new Set(messages.filter(({ seq }) => seq === null).map(({ id }) => id))
+  try {
+    const database = await open(() => {})
+    const keys = await transact(database, 'readonly', (drafts) => drafts.getAllKeys())
+    database.close()
+    for (const [, , id] of keys) unsent.add(id)
+    // Sent, and about to be deleted.
+    for (const { id, seq } of messages) if (seq !== null) unsent.delete(id)
+  } catch {
+    // No storage, no drafts.
+  }
+  return unsent.size
+}
+
 /** The stored drafts of one person on one project, as one page has them. */
 export class Storage {
   #project

@@ -35,6 +35,8 @@ extern "C" {
 
     #[wasm_bindgen(js_name = forgetAll)]
     pub fn forget_all() -> Promise;
+    #[wasm_bindgen(js_name = countUnsent)]
+    pub fn count_unsent(lists: &Array) -> Promise;
 
     type Heard;
     #[wasm_bindgen(js_name = hearSignOut)]

@@ -40,6 +40,33 @@ test('130 messages come as 50, 50 and 30, without a repeat or a hole, and the re
   assert.deepEqual(older, [50, 50, 30], 'each message was read once')
 })
 
+test('sent before the first page is there: nothing claims to be the start of the conversation', async () => {
+  const [ana, ben] = await pair()
+  await seed(ana, ben, bodies(60))
+  const window = await open(ana)
+  const { page } = window
+  let answer = () => {}
+  const held = new Promise((done) => (answer = () => done(undefined)))
+  await page.route('**/rest/v1/rpc/list_chat_messages', async (route) => {
+    await held
+    await route.continue()
+  })
+  await window.chatWith(ben)
+  await window.send('too early?')
+  await window.bubble('too early?').waitFor()
+  const start = page.getByText('The start of your conversation with Ben')
+  assert.equal(await start.count(), 0)
+  await window.bubble('too early?').and(page.locator('[data-status=sent]')).waitFor()
+  assert.equal(await start.count(), 0)
+  answer()
+  await window.is('live')
+  await eventually(async () => assert.ok((await window.bubbles()).length > 50))
+  // And where it is the start, that is said.
+  await page.getByTestId('messages').evaluate((element) => element.scrollTo({ top: 0 }))
+  await start.waitFor()
+  await page.unrouteAll({ behavior: 'ignoreErrors' })
+})
+
 test('a message that comes while one reads further up does not move the list, and says that it is there', async () => {
   const [ana, ben] = await pair()
   await seed(ana, ben, bodies(60))

@@ -1,7 +1,7 @@
 // What becomes of a message whose sending goes wrong.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { SEND, admin, allShow, chatting, eventually, faults, open, pair, rows } from './helpers.js'
+import { SEND, admin, allShow, chatting, eventually, faults, open, pair, rows, seed } from './helpers.js'
 
 const whenSending = (/** @type {object} */ effect, times = 1) => ({ on: 'request', match: { method: 'POST', path: SEND }, do: effect, times })
 /** As PostgREST words a refusal of row level security. */
@@ -76,6 +76,44 @@ test('while the server fails a message waits as sending, and goes by itself when
     ['first', 'second'],
   )
 })
+
+for (const [what, answer, why] of /** @type {const} */ ([
+  ['503', { status: 503, body: { message: 'no' } }, /^The kitchen does not take messages right now\. They/],
+  ['429', { status: 429, body: { message: 'slow down' } }, /^The kitchen does not take messages right now\.( It gets too many at once\.)? They/],
+])) {
+  test(`while it is answered ${what}, bubble and header say after a moment that nothing is sent, and what can be done`, async () => {
+    const [ana, ben] = await pair()
+    const [atAna, atBen] = await chatting(ana, ben)
+    const { page } = atAna
+    const header = page.getByTestId('connection')
+    assert.equal(await header.innerText(), 'Connected')
+    await faults({ on: 'request', match: { path: SEND }, do: answer })
+    await atAna.send('anybody there?')
+    await atAna.send('never mind')
+    const late = (/** @type {string} */ body) => atAna.bubble(body).getByTestId('late')
+    await Promise.all([late('anybody there?').waitFor(), late('never mind').waitFor()])
+    assert.equal(await late('anybody there?').locator('span').innerText(), 'Not sent yet. It goes as soon as it can.')
+    assert.equal(await header.innerText(), 'Connected, but not sending')
+    const banner = await page.getByTestId('chat-error').innerText()
+    assert.match(banner, why)
+    assert.ok(banner.endsWith('They are tried again by themselves. What you wrote is kept, even if you close this page.'), banner)
+    // It receives all the while.
+    await seed(ben, ana, ['I am'])
+    await atAna.bubble('I am').waitFor()
+
+    await late('never mind').getByTestId('discard').click()
+    await faults()
+    await allShow(
+      [
+        [ana, atAna],
+        [ben, atBen],
+      ],
+      ['I am', 'anybody there?'],
+    )
+    assert.equal(await header.innerText(), 'Connected')
+    assert.equal(await page.getByTestId('chat-error').count() + (await page.getByTestId('late').count()), 0)
+  })
+}
 
 test('an answer that is lost after the message was written makes no second one', async () => {
   const [ana, ben] = await pair()

@@ -149,6 +149,53 @@ test('why it stopped stays in the snapshot until it is opened anew or closed', a
   assert.deepEqual([seen.anew, seen.tellsOfClosing, seen.closed], ['connecting', true, null])
 })
 
+test('what signing out would delete is counted: open or closed, refused, kept in memory or by a page that is gone', async () => {
+  const send = '**/rest/v1/rpc/insert_chat_message'
+  const counted = await browser.newPage()
+  const { options } = await thread()
+  await counted.addInitScript((chat) => Object.assign(globalThis, { chat }), options)
+  const load = async () => {
+    await counted.goto(served.url)
+    await counted.waitForFunction(() => document.title === 'live')
+  }
+  const unsent = (/** @type {number} */ count) =>
+    counted.waitForFunction(async (count) => {
+      const { countUnsent } = await import(new URL('node_modules/chopped-chat/index.js', location.href).href)
+      return (await countUnsent()) === count
+    }, count)
+  const write = (/** @type {string[]} */ bodies, more = {}) =>
+    counted.evaluate(
+      async ([bodies, more]) => {
+        const { ChatSession } = await import(new URL('node_modules/chopped-chat/index.js', location.href).href)
+        const { token, ...options } = globalThis.chat
+        const session = new ChatSession({ ...options, getToken: () => ({ access_token: token, expires_in: 3600 }), ensureThread: () => {}, ...more })
+        await session.open()
+        for (const body of bodies) session.send(body)
+        session.close()
+      },
+      [bodies, more],
+    )
+  try {
+    await load()
+    await unsent(0)
+    await counted.route(send, (route) => route.fulfill({ status: 503, body: '{}' }))
+    await write(['one', 'two'])
+    await unsent(2)
+    await counted.unroute(send)
+    await counted.route(send, (route) => route.fulfill({ status: 403, json: { code: '42501', message: 'no' } }))
+    await load()
+    await unsent(2)
+    await counted.evaluate(async () => (await import(new URL('node_modules/chopped-chat/index.js', location.href).href)).signOut())
+    await unsent(0)
+    await write(['in memory'], { persistOutbox: false })
+    await unsent(1)
+    await counted.evaluate(async () => (await import(new URL('node_modules/chopped-chat/index.js', location.href).href)).signOut())
+    await unsent(0)
+  } finally {
+    await counted.close()
+  }
+})
+
 for (const [what, end] of [
   ['opened and closed', 'close'],
   ['opened and signed out', 'signOut'],

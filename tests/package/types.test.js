@@ -51,10 +51,10 @@ test('every example of the READMEs compiles', async () => {
   await compile('examples', files, { module: 'esnext', moduleResolution: 'bundler', skipLibCheck: true, noUnusedLocals: false, types: ['vite/client'] })
 })
 
-const page = `import init, { ChatError, ChatSession, signOut, threadId } from 'chopped-chat'
+const page = `import init, { ChatError, ChatSession, countUnsent, signOut, threadId } from 'chopped-chat'
 import { useChat } from 'chopped-chat/react'
 import { choppedChat } from 'chopped-chat/vite'
-export const all = [init, ChatError, ChatSession, signOut, threadId, useChat, choppedChat]
+export const all = [init, ChatError, ChatSession, countUnsent, signOut, threadId, useChat, choppedChat]
 `
 // Each with another library too; node16 and nodenext from ES modules are attw's, in publish.test.js.
 for (const [name, options] of Object.entries({

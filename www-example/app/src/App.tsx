@@ -1,11 +1,12 @@
-import { signOut as forgetChats } from 'chopped-chat'
 import { useCallback, useEffect, useState } from 'react'
-import { BackendError, type Person, people as fetchPeople, signOut } from './backend.ts'
+import { BackendError, type Person, people as fetchPeople } from './backend.ts'
 import { ChoppingBoardPage } from './ChoppingBoardPage.tsx'
 import { MISSING_SETTINGS } from './config.ts'
 import { setMyMongoId, useMyMongoId } from './identity.ts'
 import { Notice } from './Notice.tsx'
 import { SignInPage } from './SignInPage.tsx'
+import { SignOutDialog } from './SignOutDialog.tsx'
+import { signOut, type Unsent, whatWouldBeLost } from './sign-out.ts'
 
 interface Props {
   /** A sign-in that was under way when the page opened. */
@@ -18,6 +19,7 @@ export function App({ arrival }: Props) {
   const [people, setPeople] = useState<readonly Person[]>()
   const [problem, setProblem] = useState<string>()
   const [attempt, setAttempt] = useState(0)
+  const [asking, setAsking] = useState<Unsent>()
 
   useEffect(() => {
     arrival
@@ -49,9 +51,17 @@ export function App({ arrival }: Props) {
   }, [myMongoId, arriving, attempt])
 
   const leave = useCallback(() => {
+    setAsking(undefined)
     setMyMongoId(null)
-    Promise.all([forgetChats(), signOut()]).catch((error: unknown) => setProblem(sentence(error)))
+    signOut().catch((error: unknown) => setProblem(sentence(error)))
   }, [])
+
+  const askToLeave = useCallback(() => {
+    whatWouldBeLost().then((unsent) => (unsent === undefined ? leave() : setAsking(unsent)))
+  }, [leave])
+
+  // The session has ended already; what is not sent, and what is typed, waits for the same person.
+  const signInAgain = useCallback(() => setMyMongoId(null), [])
 
   if (MISSING_SETTINGS.length > 0) {
     return <Notice title="Almost there">Start the app with {MISSING_SETTINGS.join(', ')} set.</Notice>
@@ -71,7 +81,12 @@ export function App({ arrival }: Props) {
 
   const me = people?.find((person) => person.mongo_user_id === myMongoId)
   if (people === undefined || me === undefined) return <Notice title="Setting the board…" />
-  return <ChoppingBoardPage key={me.mongo_user_id} me={me} people={people} onSignOut={leave} />
+  return (
+    <>
+      <ChoppingBoardPage key={me.mongo_user_id} me={me} people={people} onSignOut={askToLeave} onSignInAgain={signInAgain} />
+      {asking !== undefined && <SignOutDialog unsent={asking} onStay={() => setAsking(undefined)} onSignOut={leave} />}
+    </>
+  )
 }
 
 function sentence(error: unknown): string {

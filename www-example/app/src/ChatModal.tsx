@@ -5,8 +5,9 @@ import { Avatar } from './Avatar.tsx'
 import type { Person } from './backend.ts'
 import { Composer } from './Composer.tsx'
 import { BACKEND_URL, SUPABASE_ANON_KEY, SUPABASE_URL } from './config.ts'
-import { errorText } from './error-text.ts'
+import { errorText, lateText } from './error-text.ts'
 import { MessageList } from './MessageList.tsx'
+import { useLate } from './use-late.ts'
 import './styles/chat.css'
 
 const CONNECTION: Record<ChatSnapshot['status'], string> = {
@@ -60,8 +61,12 @@ export function ChatModal({ myMongoId, other, onClose, onSignInAgain }: Props) {
     if (event.target === dialog.current) onClose()
   }
 
+  const late = useLate(chat.messages)
   const signedOut = chat.status === 'auth-required'
   const wouldBeLost = chat.status === 'offline' && !chat.outboxPersists
+  const isStuck = chat.status === 'live' && late.size > 0
+  // A single failure is made good by the next try, mostly before it can be read.
+  const problem = isStuck ? lateText(chat.error, chat.outboxPersists) : chat.error !== null && !['live', 'offline'].includes(chat.status) ? errorText(chat.error) : undefined
   return (
     <dialog ref={dialog} className="chat" aria-labelledby="chat-title" data-testid="chat-modal" onCancel={closeOnEscape} onMouseDown={closeOnBackdrop}>
       <div className="chat-inside">
@@ -69,8 +74,8 @@ export function ChatModal({ myMongoId, other, onClose, onSignInAgain }: Props) {
           <Avatar name={other.name} />
           <div className="who">
             <h2 id="chat-title">{other.name}</h2>
-            <p className="connection" role="status" data-testid="connection" data-status={chat.status}>
-              {CONNECTION[chat.status]}
+            <p className="connection" role="status" data-testid="connection" data-status={chat.status} data-stuck={isStuck || undefined}>
+              {isStuck ? 'Connected, but not sending' : CONNECTION[chat.status]}
               {wouldBeLost && ' Keep this page open until then: this browser stores nothing.'}
             </p>
           </div>
@@ -81,9 +86,9 @@ export function ChatModal({ myMongoId, other, onClose, onSignInAgain }: Props) {
           </button>
         </header>
 
-        {chat.error !== null && chat.status !== 'offline' && (
-          <div className="banner" role="alert" data-testid="chat-error" data-code={chat.error.code}>
-            <p>{errorText(chat.error)}</p>
+        {problem !== undefined && (
+          <div className="banner" role="alert" data-testid="chat-error" data-code={chat.error?.code}>
+            <p>{problem}</p>
             {signedOut && (
               <button type="button" className="button" onClick={onSignInAgain}>
                 Sign in
@@ -92,8 +97,8 @@ export function ChatModal({ myMongoId, other, onClose, onSignInAgain }: Props) {
           </div>
         )}
 
-        <MessageList chat={chat} otherName={other.name} />
-        <Composer ref={composer} otherName={other.name} disabled={signedOut} send={chat.send} />
+        <MessageList chat={chat} late={late} otherName={other.name} />
+        <Composer ref={composer} pair={options} otherName={other.name} disabled={signedOut} send={chat.send} />
       </div>
     </dialog>
   )

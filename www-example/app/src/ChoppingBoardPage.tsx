@@ -9,9 +9,10 @@ interface Props {
   me: Person
   people: readonly Person[]
   onSignOut: () => void
+  onSignInAgain: () => void
 }
 
-export function ChoppingBoardPage({ me, people, onSignOut }: Props) {
+export function ChoppingBoardPage({ me, people, onSignOut, onSignInAgain }: Props) {
   const [selectedUserId, setSelectedUserId] = useState<string>()
   const others = people.filter((person) => person.mongo_user_id !== me.mongo_user_id)
   const selected = others.find((person) => person.mongo_user_id === selectedUserId)
@@ -53,7 +54,7 @@ export function ChoppingBoardPage({ me, people, onSignOut }: Props) {
         </div>
       </main>
 
-      {selected !== undefined && <ChatModal key={selected.mongo_user_id} myMongoId={me.mongo_user_id} other={selected} onClose={close} onSignInAgain={onSignOut} />}
+      {selected !== undefined && <ChatModal key={selected.mongo_user_id} myMongoId={me.mongo_user_id} other={selected} onClose={close} onSignInAgain={onSignInAgain} />}
     </div>
   )
 }

@@ -1,4 +1,5 @@
 import { type FormEvent, type KeyboardEvent, type Ref, useState } from 'react'
+import { keepDraft, type Pair, readDraft } from './drafts.ts'
 import { errorText } from './error-text.ts'
 
 /** In code points, as PostgreSQL's char_length counts. */
@@ -7,23 +8,30 @@ const COUNTDOWN_FROM = 3600
 
 interface Props {
   ref: Ref<HTMLTextAreaElement>
+  /** Whose draft it is, and for whom: it stays when this is unmounted. */
+  pair: Pair
   otherName: string
   disabled: boolean
   send: (body: string) => string
 }
 
-export function Composer({ ref, otherName, disabled, send }: Props) {
-  const [draft, setDraft] = useState('')
+export function Composer({ ref, pair, otherName, disabled, send }: Props) {
+  const [draft, setDraft] = useState(() => readDraft(pair))
   const [problem, setProblem] = useState<string>()
   const length = [...draft].length
   const canSend = !disabled && length <= LIMIT && draft.trim() !== ''
+
+  const type = (text: string) => {
+    setDraft(text)
+    keepDraft(pair, text)
+  }
 
   const submit = (event?: FormEvent) => {
     event?.preventDefault()
     if (!canSend) return
     try {
       send(draft)
-      setDraft('')
+      type('')
       setProblem(undefined)
     } catch (error) {
       setProblem(errorText(error))
@@ -49,7 +57,7 @@ export function Composer({ ref, otherName, disabled, send }: Props) {
         aria-describedby="composer-note"
         enterKeyHint="send"
         dir="auto"
-        onChange={(event) => setDraft(event.target.value)}
+        onChange={(event) => type(event.target.value)}
         onKeyDown={sendOnEnter}
         data-testid="composer"
       />

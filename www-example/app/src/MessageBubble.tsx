@@ -9,12 +9,14 @@ interface Props {
   message: ChatMessage
   otherName: string
   isFirstOfGroup: boolean
+  /** On its way for too long. */
+  isLate: boolean
   onRetry: (id: string) => void
   onDiscard: (id: string) => void
 }
 
 /** One message. The session keeps a message's object until it changes, so memo spares all the others. */
-export const MessageBubble = memo(function MessageBubble({ message, otherName, isFirstOfGroup, onRetry, onDiscard }: Props) {
+export const MessageBubble = memo(function MessageBubble({ message, otherName, isFirstOfGroup, isLate, onRetry, onDiscard }: Props) {
   const { id, seq, sender, body, status, error } = message
   const date = new Date(message.createdAt)
   return (
@@ -43,6 +45,14 @@ export const MessageBubble = memo(function MessageBubble({ message, otherName, i
           )}
         </footer>
       </div>
+      {isLate && (
+        <div className="late" data-testid="late">
+          <span>Not sent yet. It goes as soon as it can.</span>
+          <button type="button" onClick={() => onDiscard(id)} data-testid="discard">
+            Discard
+          </button>
+        </div>
+      )}
       {status === 'error' && (
         <div className="failed">
           <span role="alert">{errorText(error)}</span>

@@ -7,14 +7,19 @@ import { useChatScroll } from './use-chat-scroll.ts'
 
 interface Props {
   chat: Chat
+  /** The ids of what has been on its way for too long. */
+  late: ReadonlySet<string>
   otherName: string
 }
 
-export function MessageList({ chat, otherName }: Props) {
+export function MessageList({ chat, late, otherName }: Props) {
   const { messages, hasOlder, loadingOlder, retry, discard } = chat
   const { list, unseen, follow } = useChatScroll(messages)
   const [olderProblem, setOlderProblem] = useState<string>()
   const sentinel = useOlderOnSight(chat, olderProblem === undefined, setOlderProblem)
+  // Without the first page there is no telling: `hasOlder` is false, and what is sent meanwhile stands alone.
+  const first = messages[0]?.seq ?? null
+  const showsStart = !hasOlder && first !== null && (first === 1 || chat.status === 'live')
   const isEmpty = messages.length === 0 && chat.status === 'live'
 
   return (
@@ -27,7 +32,7 @@ export function MessageList({ chat, otherName }: Props) {
             </button>
           ) : loadingOlder ? (
             'Loading older messages…'
-          ) : !hasOlder && messages.length > 0 ? (
+          ) : showsStart ? (
             `The start of your conversation with ${otherName}`
           ) : null}
         </div>
@@ -45,7 +50,7 @@ export function MessageList({ chat, otherName }: Props) {
                   <span>{dayText(date)}</span>
                 </h3>
               )}
-              <MessageBubble message={message} otherName={otherName} isFirstOfGroup={isNewDay || previous.sender !== message.sender} onRetry={retry} onDiscard={discard} />
+              <MessageBubble message={message} otherName={otherName} isFirstOfGroup={isNewDay || previous.sender !== message.sender} isLate={late.has(message.id)} onRetry={retry} onDiscard={discard} />
             </Fragment>
           )
         })}
@@ -83,7 +88,7 @@ function useOlderOnSight({ hasOlder, loadingOlder, loadOlder, messages }: Chat, 
 }
 
 /** Tells a screen reader of what comes in, and not of the older pages that are put above. */
-function Announcer({ chat, otherName }: Props) {
+function Announcer({ chat, otherName }: Omit<Props, 'late'>) {
   const theirs = chat.messages.findLast(({ sender }) => sender === 'them')
   const seq = theirs?.seq ?? 0
   const [firstSeen, setFirstSeen] = useState<number>()

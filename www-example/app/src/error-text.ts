@@ -1,4 +1,4 @@
-import type { ChatErrorCode } from 'chopped-chat'
+import type { ChatError, ChatErrorCode } from 'chopped-chat'
 
 const TEXTS: Record<ChatErrorCode, string> = {
   'invalid-options': 'This chat was set up wrongly. Tell whoever runs this page.',
@@ -18,6 +18,14 @@ const TEXTS: Record<ChatErrorCode, string> = {
   closed: 'This chat is closed.',
   'not-initialized': 'The chat is still loading. Try again in a moment.',
   'init-failed': 'The chat could not be loaded. Reload the page to try again.',
+}
+
+/** What to tell a person whose messages have been on their way for too long, and what they can do. */
+export function lateText(error: ChatError | null, isKept: boolean): string {
+  const why = { 'rate-limited': 'It gets too many at once.', network: 'It can’t be reached.', timeout: 'It does not answer.' } as const
+  const cause = error !== null && Object.hasOwn(why, error.code) ? ` ${why[error.code as keyof typeof why]}` : ''
+  const advice = isKept ? 'What you wrote is kept, even if you close this page.' : 'Keep this page open until then.'
+  return `The kitchen does not take messages right now.${cause} They are tried again by themselves. ${advice}`
 }
 
 /** What to tell a person about a chat error. */
