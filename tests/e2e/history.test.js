@@ -47,7 +47,7 @@ test('sent before the first page is there: nothing claims to be the start of the
   const { page } = window
   let answer = () => {}
   const held = new Promise((done) => (answer = () => done(undefined)))
-  await page.route('**/rest/v1/rpc/list_chat_messages', async (route) => {
+  await page.route('**/rest/v1/rpc/list_chat_messages*', async (route) => {
     await held
     await route.continue()
   })
