@@ -1,7 +1,7 @@
 // The backend's two endpoints, as pages of any origin see them.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { APP_URL, BACKEND_URL, PASSWORD, pair, person, threadId, Window } from './helpers.js'
+import { APP_URL, BACKEND_URL, PASSWORD, database, pair, person, threadId, Window } from './helpers.js'
 
 const HERE = new URL(APP_URL).origin
 const TOKEN = '/api/chat/token'
@@ -97,6 +97,19 @@ test('ensure makes the thread of the caller and the other, and the same one agai
     const answer = await call(ENSURE, { method: 'POST', cookie, body: JSON.stringify({ other_mongo_id: ben.mongoId }) })
     assert.deepEqual([answer.status, answer.body], [200, { thread_id: threadId(ana, ben) }])
   }
+})
+
+test('ensure makes nothing for a page whose person is not the one who is signed in', async () => {
+  const [ana, ben] = await pair()
+  const cookie = await cookieOf(ana)
+  const as = (/** @type {unknown} */ my_mongo_id) => call(ENSURE, { method: 'POST', cookie, body: JSON.stringify({ other_mongo_id: ben.mongoId, my_mongo_id }) })
+  for (const other of [ben.mongoId, '', null, 7]) refused(await as(other), 403, 'another-account')
+  // Ana's page, with her thread with Ben, in a browser where Ben has signed in.
+  const atBen = await call(ENSURE, { method: 'POST', cookie: await cookieOf(ben), body: JSON.stringify({ other_mongo_id: ben.mongoId, my_mongo_id: ana.mongoId }) })
+  refused(atBen, 403, 'another-account')
+  const { rows } = await database.query('select from public.chat_threads where thread_id = $1', [threadId(ana, ben)])
+  assert.equal(rows.length, 0)
+  assert.deepEqual((await as(ana.mongoId)).body, { thread_id: threadId(ana, ben) })
 })
 
 test('ensure refuses what is no Mongo id of another person', async () => {

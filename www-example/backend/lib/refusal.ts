@@ -1,6 +1,7 @@
 export type RefusalCode =
   | 'signed-out'
   | 'identity-unlinked'
+  | 'another-account'
   | 'invalid-input'
   | 'invalid-credentials'
   | 'forbidden-origin'
@@ -11,6 +12,7 @@ export type RefusalCode =
 const STATUS: Record<RefusalCode, number> = {
   'signed-out': 401,
   'identity-unlinked': 403,
+  'another-account': 403,
   'invalid-input': 400,
   'invalid-credentials': 401,
   'forbidden-origin': 403,

@@ -6,12 +6,14 @@ import { endpoint, jsonBody } from '@/lib/route'
 import { serviceClient } from '@/lib/supabase'
 
 /**
- * POST /api/chat/threads/ensure `{ other_mongo_id }`, with the backend's cookies -> `{ thread_id }`: makes the thread
- * of the caller and that person, or finds it. One's own id comes from the session, never from the request.
+ * POST /api/chat/threads/ensure `{ other_mongo_id, my_mongo_id? }`, with the backend's cookies -> `{ thread_id }`: makes the
+ * thread of the caller and that person, or finds it. Who calls is what the session says: `my_mongo_id` is whom the page
+ * takes them for, and where somebody else has signed in since, in another tab, no thread of theirs is made by mistake.
  */
 const { handler, OPTIONS } = endpoint('POST', async (request) => {
   const { mongoId } = await caller()
-  const { other_mongo_id: other } = await jsonBody(request)
+  const { other_mongo_id: other, my_mongo_id: expected = mongoId } = await jsonBody(request)
+  if (expected !== mongoId) throw new Refusal('another-account', 'Somebody else is signed in now. Sign in again and try again.')
 
   const problem = other === mongoId ? 'it is your own' : mongoIdProblem(other)
   if (typeof other !== 'string' || problem !== null) {
