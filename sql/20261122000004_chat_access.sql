@@ -143,7 +143,7 @@ exception when unique_violation then
 end
 $$;
 comment on function public.insert_chat_message(text, text, text, text, uuid) is
-  'Sends a message as the signed-in user and returns its row. With _id it is idempotent: sent again, it returns the row that is there. Errors: 42501 not your thread or not your id, 23514 empty or longer than 4000 characters, 23505 _id belongs to another message.';
+  'Sends a message as the signed-in user and returns its row. With _id it is idempotent: sent again, it returns the row that is there. Errors: 42501 not your thread or not your id, 23514 empty or longer than 4000 characters, 23505 _id belongs to another message; HTTP status 429 too many messages (chat_limits).';
 
 -- A function and not a filter on the table: at one URL for all threads and pages, a browser asks for leave (CORS) once and
 -- not before each read. PL/pgSQL, whose plan the connection keeps: with one in SQL planning was half of the time. The bounds
