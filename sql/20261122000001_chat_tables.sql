@@ -1,8 +1,9 @@
 -- The tables of the chat, and the trigger that numbers messages. Made if missing; tables that are there already, with
 -- or without rows, gain what they lack. Locks are taken for a moment only, and given up rather than queued for.
 --
--- Each file is one transaction of its own: some ways of applying it (`psql -f`, `supabase db push` from CLI 2.115 on) give
--- it none, and without one a lock ends with its statement and `set local` does nothing.
+-- Each file brings its transactions itself: some ways of applying it (`psql -f`, `supabase db push` from CLI 2.115 on) give
+-- it none, and without one a lock ends with its statement and `set local` does nothing. What a transaction makes it also
+-- secures: older projects grant everything on a new table or function to everyone by default.
 begin;
 set local lock_timeout = '5s';
 
@@ -15,9 +16,8 @@ create table if not exists public.chat_identities (
   supabase_id uuid not null,
   constraint chat_identities_pkey primary key (mongo_id)
 );
--- Older projects grant everything on a new table to everyone by default: nobody may plant an identity until the file
--- that says who may do what. The same holds for the two tables below where they are new; ones that are in use keep
--- their rights until then.
+-- Nobody may plant an identity. The two tables below are closed where they are new; ones that are in use keep their rights
+-- until the file that says who may do what.
 alter table public.chat_identities enable row level security;
 revoke all on public.chat_identities from public, anon, authenticated;
 
@@ -81,6 +81,17 @@ declare
   thread record;
   latest record;
 begin
+  -- A restore (pg_dump --data-only) brings its numbers and times along and announces nothing. It is one where a number is
+  -- given by who is no user and does not come through the API: PostgREST logs in as `authenticator` and sets claims.
+  if new.seq is not null and caller is null and session_user <> 'authenticator'
+     and coalesce(current_setting('request.jwt.claims', true), '') = '' then
+    perform set_config('chat.restoring', 'true', true);
+    new.created_at := coalesce(new.created_at, clock_timestamp());
+    return new;
+  elsif current_setting('chat.restoring', true) = 'true' then
+    perform set_config('chat.restoring', '', true);
+  end if;
+
   if new.body is null or btrim(new.body, E' \t\n\x0b\f\r') = '' then
     raise exception 'A message must not be empty.' using errcode = 'check_violation';
   elsif char_length(new.body) > 4000 then
@@ -117,14 +128,17 @@ begin
 end
 $$;
 comment on function chat_private.number_message() is
-  'BEFORE INSERT on chat_messages: sets seq and created_at, whatever the client gave, under a lock on the thread''s row; refuses with 42501 who may not write there, and with 23514 a body that is empty or too long.';
+  'BEFORE INSERT on chat_messages: sets seq and created_at, whatever the client gave, under a lock on the thread''s row; refuses with 42501 who may not write there, and with 23514 a body that is empty or too long. Leaves alone what a restore brings.';
 
 create or replace function chat_private.count_message() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
+  -- A restore may bring older messages than the newest.
   update public.chat_threads
-     set last_seq = new.seq, last_message_at = new.created_at
-   where thread_id = new.thread_id;
+     set last_seq = case when last_seq is not null then greatest(last_seq, new.seq) end,
+         last_message_at = greatest(last_message_at, new.created_at)
+   where thread_id = new.thread_id
+     and (last_seq < new.seq or (last_message_at >= new.created_at) is not true);
   return null;
 end
 $$;

@@ -52,6 +52,12 @@ do $$
 declare
   promise record;
 begin
+  -- An earlier version had no place for a message that was erased.
+  if exists (select from pg_catalog.pg_constraint
+              where conrelid = 'public.chat_messages'::regclass and conname = 'chat_messages_body_check'
+                and strpos(pg_get_constraintdef(oid), $sql$body = ''$sql$) = 0) then
+    alter table public.chat_messages drop constraint chat_messages_body_check;
+  end if;
   for promise in
     select * from (values
       ('public.chat_identities', 'chat_identities_mongo_id_check',
@@ -75,7 +81,7 @@ begin
       ('public.chat_messages', 'chat_messages_people_check',
        $sql$check (thread_id in (sender_mongo_id || '__' || recipient_mongo_id, recipient_mongo_id || '__' || sender_mongo_id))$sql$),
       ('public.chat_messages', 'chat_messages_body_check',
-       $sql$check (btrim(body, E' \t\n\x0b\f\r') <> '' and char_length(body) <= 4000)$sql$),
+       $sql$check (body = '' or btrim(body, E' \t\n\x0b\f\r') <> '' and char_length(body) <= 4000)$sql$),
       ('public.chat_messages', 'chat_messages_seq_check', 'check (seq > 0)'),
       -- Becomes the columns' NOT NULL in the last file, which finds no row to look at then.
       ('public.chat_messages', 'chat_messages_numbered_check', 'check (seq is not null and created_at is not null)')
@@ -110,6 +116,6 @@ comment on column public.chat_messages.seq is
   '1, 2, 3, … without a hole in each thread, in the order of commits. Set by the database.';
 comment on column public.chat_messages.created_at is
   'Set by the database, and later than that of the message before; only messages from before seq may share one.';
-comment on column public.chat_messages.body is 'Not blank, at most 4000 characters.';
+comment on column public.chat_messages.body is 'Not blank, at most 4000 characters. Empty where the message was erased (erase_chat_person).';
 
 commit;

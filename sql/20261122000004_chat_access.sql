@@ -1,44 +1,15 @@
--- Who may do what: row level security, grants, and the four functions of the API.
+-- Who may do what: the rights to the tables, their policies, and the functions of the API.
+--
+-- Short transactions, since on Supabase a statement about a policy locks some twenty tables, those of sign-in among them,
+-- until its transaction ends (supautils, src/table_grants.c, looks up each table of its setting policy_grants under an
+-- exclusive lock). In this order, so that wherever it stops no door is open and people can go on sending and reading.
+
 begin;
 set local lock_timeout = '5s';
-lock table public.chat_messages, public.chat_threads, public.chat_identities in access exclusive mode;
 
--- What an earlier version of the chat left on its tables under other names would be added to what follows: a policy more
--- lets more people in, a trigger more broadcasts twice.
-do $$
-declare
-  old record;
-begin
-  for old in
-    select polname as name, polrelid::regclass as relation
-      from pg_catalog.pg_policy
-     where polrelid in ('public.chat_identities'::regclass, 'public.chat_threads'::regclass, 'public.chat_messages'::regclass)
-       and polname not in ('chat_threads_select', 'chat_messages_select', 'chat_messages_insert')
-  loop
-    raise notice 'dropping policy % on %', old.name, old.relation;
-    execute format('drop policy %I on %s', old.name, old.relation);
-  end loop;
-  for old in
-    select t.tgname as name, t.tgrelid::regclass as relation
-      from pg_catalog.pg_trigger t
-      join pg_catalog.pg_proc p on p.oid = t.tgfoid
-     where t.tgrelid = 'public.chat_messages'::regclass
-       and not t.tgisinternal
-       and p.pronamespace <> 'chat_private'::regnamespace
-       and p.prosrc ~* 'realtime\.(broadcast_changes|send)'
-  loop
-    raise notice 'dropping trigger % on %', old.name, old.relation;
-    execute format('drop trigger %I on %s', old.name, old.relation);
-  end loop;
-end
-$$;
-drop function if exists public.insert_chat_message(text, text, text, text);
-
-alter table public.chat_identities enable row level security;
-alter table public.chat_threads enable row level security;
 alter table public.chat_messages enable row level security;
-
--- Older projects grant everything on a new table to everyone by default.
+alter table public.chat_threads enable row level security;
+alter table public.chat_identities enable row level security;
 revoke all on public.chat_identities, public.chat_threads, public.chat_messages from public, anon, authenticated, service_role;
 grant select on public.chat_threads, public.chat_messages to authenticated;
 -- Not seq and created_at, which are the database's own.
@@ -50,9 +21,10 @@ grant insert (thread_id, user_a_mongo_id, user_b_mongo_id, user_a_supabase_id, u
       update (user_a_supabase_id, user_b_supabase_id)
   on public.chat_threads to service_role;
 
-drop policy if exists chat_threads_select on public.chat_threads;
-create policy chat_threads_select on public.chat_threads for select to authenticated
-  using (user_a_supabase_id = (select auth.uid()) or user_b_supabase_id = (select auth.uid()));
+commit;
+
+begin;
+set local lock_timeout = '5s';
 
 -- An index of an earlier version; 20261122000003 made one that holds more.
 drop index if exists public.chat_threads_user_a_supabase_id_idx, public.chat_threads_user_b_supabase_id_idx;
@@ -86,6 +58,17 @@ comment on function chat_private.first_thread() is
 comment on function chat_private.last_thread() is
   'For the policy of chat_messages: the last of the caller''s threads, by thread_id; null where they have none.';
 
+commit;
+
+begin;
+set local lock_timeout = '5s';
+-- In the order in which a send locks them.
+lock table public.chat_messages, public.chat_threads in access exclusive mode;
+
+drop policy if exists chat_threads_select on public.chat_threads;
+create policy chat_threads_select on public.chat_threads for select to authenticated
+  using (user_a_supabase_id = (select auth.uid()) or user_b_supabase_id = (select auth.uid()));
+
 -- A row is the caller's if its thread is; and which threads are is the policy above's to say: under it, chat_threads has no
 -- others. Each row's thread is looked up, so a hundred thousand threads cost no more than one. list_chat_messages says
 -- which it reads, and that one is looked up once and not for each row; whoever else says it gains nothing, since it is
@@ -116,6 +99,30 @@ create policy chat_messages_insert on public.chat_messages for insert to authent
              and t.user_b_mongo_id = sender_mongo_id and t.user_a_mongo_id = recipient_mongo_id))
   ));
 
+-- Policies that an earlier version of the chat left under other names would be added to these, and let more people in.
+do $$
+declare
+  old record;
+begin
+  for old in
+    select polname as name, polrelid::regclass as relation
+      from pg_catalog.pg_policy
+     where polrelid in ('public.chat_identities'::regclass, 'public.chat_threads'::regclass, 'public.chat_messages'::regclass)
+       and polname not in ('chat_threads_select', 'chat_messages_select', 'chat_messages_insert')
+  loop
+    raise notice 'dropping policy % on %', old.name, old.relation;
+    execute format('drop policy %I on %s', old.name, old.relation);
+  end loop;
+end
+$$;
+
+commit;
+
+begin;
+set local lock_timeout = '5s';
+
+drop function if exists public.insert_chat_message(text, text, text, text);
+
 create or replace function public.insert_chat_message(
   _thread_id text, _sender_mongo_id text, _recipient_mongo_id text, _body text, _id uuid default null
 ) returns public.chat_messages
@@ -143,7 +150,7 @@ exception when unique_violation then
 end
 $$;
 comment on function public.insert_chat_message(text, text, text, text, uuid) is
-  'Sends a message as the signed-in user and returns its row. With _id it is idempotent: sent again, it returns the row that is there. Errors: 42501 not your thread or not your id, 23514 empty or longer than 4000 characters, 23505 _id belongs to another message; HTTP status 429 too many messages (chat_limits).';
+  'Sends a message as the signed-in user and returns its row. With _id it is idempotent: sent again, it returns the row that is there. Errors: 42501 not your thread or not your id, 23514 empty or longer than 4000 characters, 23505 _id belongs to another message.';
 
 -- A function and not a filter on the table: at one URL for all threads and pages, a browser asks for leave (CORS) once and
 -- not before each read. PL/pgSQL, whose plan the connection keeps: with one in SQL planning was half of the time. The bounds
@@ -229,15 +236,72 @@ $$;
 comment on function public.ensure_chat_thread(text, text) is
   'For the backend (service_role): the thread of two Mongo users, in either order, made if missing. Idempotent. Error: 22023 bad ids.';
 
+-- With its owner's rights: so the backend can erase without being able to change what people wrote.
+create or replace function public.erase_chat_person(_mongo_id text) returns bigint
+language plpgsql security definer set search_path = '' as $$
+declare
+  nobody constant uuid := '00000000-0000-0000-0000-000000000000';
+  thread record;
+  emptied bigint;
+  total bigint := 0;
+  topics text[] := '{}';
+begin
+  -- As in link_chat_identity. A thread's row is locked before its messages, as in a send.
+  perform pg_advisory_xact_lock(hashtextextended('chat_identity:' || _mongo_id, 0));
+  -- Threads that belong to nobody are from before this version; anybody may have written there.
+  for thread in
+    select thread_id, last_seq from public.chat_threads
+     where user_a_mongo_id = _mongo_id or user_b_mongo_id = _mongo_id or user_a_mongo_id is null or user_b_mongo_id is null
+     order by thread_id
+       for no key update
+  loop
+    update public.chat_messages set body = '', sender_supabase_id = nobody
+     where thread_id = thread.thread_id and sender_mongo_id = _mongo_id
+       and (body <> '' or sender_supabase_id <> nobody);
+    get diagnostics emptied = row_count;
+    if emptied > 0 then
+      total := total + emptied;
+      topics := topics || ('chat:' || thread.thread_id);
+      begin
+        perform realtime.send(
+          jsonb_build_object('thread_id', thread.thread_id, 'erased', _mongo_id, 'last_seq', thread.last_seq),
+          'CHANGE', 'chat:' || thread.thread_id);
+      exception when others then
+        raise warning 'thread % was erased but nobody told: %', thread.thread_id, sqlerrm;
+      end;
+    end if;
+  end loop;
+  update public.chat_threads set user_a_supabase_id = null
+   where user_a_mongo_id = _mongo_id and user_a_supabase_id is not null;
+  update public.chat_threads set user_b_supabase_id = null
+   where user_b_mongo_id = _mongo_id and user_b_supabase_id is not null;
+  delete from public.chat_identities where mongo_id = _mongo_id;
+  -- Realtime keeps what it broadcast for three days and may replay it to who joins.
+  begin
+    update realtime.messages
+       set payload = jsonb_set(payload, '{record}',
+             payload -> 'record' || jsonb_build_object('body', '', 'sender_supabase_id', nobody))
+     where topic = any (topics) and payload -> 'record' ->> 'sender_mongo_id' = _mongo_id;
+  exception when others then
+    raise warning 'Realtime goes on holding what % wrote in the last three days: %', _mongo_id, sqlerrm;
+  end;
+  return total;
+end
+$$;
+comment on function public.erase_chat_person(text) is
+  'For the backend (service_role): empties every message that this Mongo user wrote, unlinks them from their account and their threads, and tells open pages (event CHANGE). Numbers and times stay. Returns how many messages were emptied. Idempotent.';
+
 revoke all on function public.insert_chat_message(text, text, text, text, uuid) from public, anon, authenticated, service_role;
 revoke all on function public.list_chat_messages(text, bigint, bigint, integer) from public, anon, authenticated, service_role;
 revoke all on function public.link_chat_identity(text, uuid) from public, anon, authenticated, service_role;
 revoke all on function public.ensure_chat_thread(text, text) from public, anon, authenticated, service_role;
+revoke all on function public.erase_chat_person(text) from public, anon, authenticated, service_role;
 grant execute on function public.insert_chat_message(text, text, text, text, uuid) to authenticated;
 grant execute on function public.list_chat_messages(text, bigint, bigint, integer) to authenticated;
 grant execute on function public.link_chat_identity(text, uuid) to service_role;
 grant execute on function public.ensure_chat_thread(text, text) to service_role;
-
-notify pgrst, 'reload schema';
+grant execute on function public.erase_chat_person(text) to service_role;
 
 commit;
+
+notify pgrst, 'reload schema';

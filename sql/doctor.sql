@@ -1,7 +1,7 @@
 -- Looks whether the chat is installed as it promises. Paste it into the SQL editor and run it, as `postgres`: one row a
 -- promise, and where one is broken what was found and what to do. It changes nothing.
 with
-tables (relation) as (values ('chat_identities'), ('chat_threads'), ('chat_messages'), ('chat_limits')),
+tables (relation) as (values ('chat_identities'), ('chat_threads'), ('chat_messages')),
 oids as (select relation, to_regclass('public.' || relation)::oid as oid from tables),
 api_roles (role) as (select rolname from pg_catalog.pg_roles where rolname in ('anon', 'authenticated', 'service_role')),
 -- What each role may do, as (role, relation, privilege, columns); no columns means the whole table.
@@ -12,8 +12,6 @@ allowed (role, relation, privilege, columns) as (values
   ('service_role', 'chat_identities', 'SELECT', null),
   ('service_role', 'chat_threads', 'SELECT', null),
   ('service_role', 'chat_messages', 'SELECT', null),
-  ('service_role', 'chat_limits', 'SELECT', null),
-  ('service_role', 'chat_limits', 'UPDATE', '{sends_per_second,send_burst}'),
   ('service_role', 'chat_identities', 'INSERT', null),
   ('service_role', 'chat_threads', 'INSERT', '{thread_id,user_a_mongo_id,user_b_mongo_id,user_a_supabase_id,user_b_supabase_id}'),
   ('service_role', 'chat_threads', 'UPDATE', '{user_a_supabase_id,user_b_supabase_id}')
@@ -29,11 +27,12 @@ column_rights as (
     cross join api_roles r
     cross join unnest('{SELECT,INSERT,UPDATE}'::text[]) p (privilege)
 ),
-api_functions (signature, role) as (values
-  ('public.insert_chat_message(text,text,text,text,uuid)', 'authenticated'),
-  ('public.list_chat_messages(text,bigint,bigint,integer)', 'authenticated'),
-  ('public.link_chat_identity(text,uuid)', 'service_role'),
-  ('public.ensure_chat_thread(text,text)', 'service_role')
+api_functions (signature, role, with_owners_rights) as (values
+  ('public.insert_chat_message(text,text,text,text,uuid)', 'authenticated', false),
+  ('public.list_chat_messages(text,bigint,bigint,integer)', 'authenticated', false),
+  ('public.link_chat_identity(text,uuid)', 'service_role', false),
+  ('public.ensure_chat_thread(text,text)', 'service_role', false),
+  ('public.erase_chat_person(text)', 'service_role', true)
 ),
 own_functions as (
   select p.* from pg_catalog.pg_proc p
@@ -42,7 +41,6 @@ own_functions as (
 ),
 own_triggers (name, function, kind) as (values -- kind: pg_trigger.tgtype of ROW, BEFORE or AFTER, INSERT
   ('chat_messages_number', 'number_message', 7),
-  ('chat_messages_allow', 'allow_message', 5),
   ('chat_messages_count', 'count_message', 5),
   ('chat_messages_broadcast', 'broadcast_message', 5)
 ),
@@ -65,6 +63,19 @@ foreign_policies as (
    where p.polpermissive
      and p.polname not in (select name from own_policies o where to_regclass(o.relation) = p.polrelid)
 ),
+-- The parts of the fence around the chat's topics that are not there, or say something else.
+fence_gaps (name) as (
+  select o.name from (values
+    ('chat_topics_fence', '{public}'::text[], '{authenticated}'::text[]),
+    ('chat_topics_fence_people', '{authenticated}', '{chat_threads,realtime.topic(),extension,auth.uid()}')) o (name, roles, words)
+   where not exists (
+     select from policies p
+      where p.polrelid = to_regclass('realtime.messages') and p.polname = o.name and p.polcmd = '*' and not p.polpermissive
+        and p.roles = o.roles and p.writes = $$(topic !~~ 'chat:%'::text)$$
+        and strpos(p.reads, $$(topic !~~ 'chat:%'::text) OR $$) > 0
+        and (select bool_and(strpos(p.reads, word) > 0) from unnest(o.words) word)
+        and p.reads !~* '\mtrue\M')
+),
 own_constraints (relation, name) as (values
   ('chat_identities', 'chat_identities_pkey'), ('chat_identities', 'chat_identities_mongo_id_check'),
   ('chat_identities', 'chat_identities_supabase_id_fkey'),
@@ -73,17 +84,15 @@ own_constraints (relation, name) as (values
   ('chat_threads', 'chat_threads_user_a_supabase_id_fkey'), ('chat_threads', 'chat_threads_user_b_supabase_id_fkey'),
   ('chat_messages', 'chat_messages_pkey'), ('chat_messages', 'chat_messages_thread_id_fkey'),
   ('chat_messages', 'chat_messages_people_check'), ('chat_messages', 'chat_messages_body_check'),
-  ('chat_messages', 'chat_messages_seq_check'),
-  ('chat_limits', 'chat_limits_pkey'), ('chat_limits', 'chat_limits_id_check'),
-  ('chat_limits', 'chat_limits_sends_per_second_check'), ('chat_limits', 'chat_limits_send_burst_check')
+  ('chat_messages', 'chat_messages_seq_check')
 ),
 -- Rows are looked at by text made here: a table or column that is missing must not keep the rest from being looked at.
 can_look as (
-  select count(*) = 4 as yes from pg_catalog.pg_attribute
+  select count(*) = 3 as yes from pg_catalog.pg_attribute
    where attrelid in (select oid from oids)
      and (attrelid, attname) in (
        (to_regclass('public.chat_messages'), 'seq'), (to_regclass('public.chat_threads'), 'last_seq'),
-       (to_regclass('public.chat_identities'), 'supabase_id'), (to_regclass('public.chat_limits'), 'send_burst'))
+       (to_regclass('public.chat_identities'), 'supabase_id'))
 ),
 miscounted as (
   select (xpath('/row/found/text()', query_to_xml($look$
@@ -110,9 +119,16 @@ mislinked as (
     $look$, false, true, '')))[1]::text as found
     from can_look where yes
 ),
-unlimited as (
+misnamed as (
   select (xpath('/row/found/text()', query_to_xml($look$
-    select case when not exists (select from public.chat_limits) then 'chat_limits is empty' end as found
+    select string_agg(said, ', ') as found from (
+      select format('%s (account %s: %s)', i.mongo_id, i.supabase_id,
+                    case when u.id is null then 'gone' else coalesce(u.raw_app_meta_data ->> 'mongoUserId', 'none') end) as said
+        from public.chat_identities i
+        left join auth.users u on u.id = i.supabase_id
+       where u.raw_app_meta_data ->> 'mongoUserId' is distinct from i.mongo_id
+       order by i.mongo_id
+       limit 5) links
     $look$, false, true, '')))[1]::text as found
     from can_look where yes
 ),
@@ -143,18 +159,15 @@ findings (place, promise, found, advice) as (
     (select string_agg(format('%I on %s%s', polname, polrelid::regclass, case when 'true' in (reads, writes) then ' (true: everybody)' end), ', ')
        from foreign_policies where polrelid in (select oid from oids)),
     'drop policy …: policies are added to each other; 20261122000004 does it'
-  union all select 6, 'nobody else hears a thread''s topic',
-    (select string_agg(quote_ident(polname), ', ') from foreign_policies
-      where polrelid = to_regclass('realtime.messages') and polcmd in ('r', '*')
-        and roles && '{public,anon,authenticated}' and (reads !~ 'topic' or reads ~ '\mchat_(threads|messages)\M|chat:')),
-    'drop policy … on realtime.messages, or have it name the topics that it is for'
-  union all select 7, 'nobody can send on a thread''s topic',
-    (select string_agg(quote_ident(polname), ', ') from foreign_policies
-      where polrelid = to_regclass('realtime.messages') and polcmd in ('a', '*')
-        and roles && '{public,anon,authenticated}'
-        and (coalesce(nullif(writes, ''), reads) !~ 'topic' or reads || writes ~ '\mchat_(threads|messages)\M|chat:')),
-    'drop policy … on realtime.messages, or have it name the topics that it is for: who may send can forge messages'
-  union all select 8, 'each role may do what it needs and no more',
+  union all select 6, 'no other policy opens a thread''s topic',
+    (select string_agg(g.name, ', ') || ' is not there or not the chat''s'
+         || coalesce('; so these may let people hear or send: ' || (
+              select string_agg(quote_ident(polname), ', ') from foreign_policies
+               where polrelid = to_regclass('realtime.messages') and roles && '{public,anon,authenticated}'
+                 and (reads || writes !~ 'topic' or reads || writes ~ '\mchat_(threads|messages)\M|chat:')), '')
+       from fence_gaps g having count(*) > 0),
+    'apply 20261122000005 again'
+  union all select 7, 'each role may do what it needs and no more',
     (select string_agg(what, ', ') from (
        select format('%s %s %s on %s', role, case when may then 'lacks' else 'has' end, privilege,
                      case when count(*) > 3 then relation else relation || ' (' || string_agg(name, ', ') || ')' end) as what
@@ -163,8 +176,8 @@ findings (place, promise, found, advice) as (
        select format('%s has %s on %s', r.role, p.privilege, o.relation)
          from oids o cross join api_roles r cross join unnest('{DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[]) p (privilege)
         where o.oid is not null and has_table_privilege(r.role, o.oid, p.privilege)) rights),
-    'apply 20261122000004 and 20261122000007 again'
-  union all select 9, 'the API''s functions are there, for whom they are',
+    'apply 20261122000004 again'
+  union all select 8, 'the API''s functions are there, for whom they are',
     (select string_agg(what, ', ') from (
        select f.signature || ' is missing' as what from api_functions f where to_regprocedure(f.signature) is null
        union all
@@ -173,14 +186,15 @@ findings (place, promise, found, advice) as (
         where to_regprocedure(f.signature) is not null
           and has_function_privilege(r.role, to_regprocedure(f.signature), 'EXECUTE') <> (r.role = f.role)
        union all
-       select f.signature || ' is security definer' from api_functions f
-         join pg_catalog.pg_proc p on p.oid = to_regprocedure(f.signature) where p.prosecdef) wrong),
+       select f.signature || case when p.prosecdef then ' is security definer' else ' is security invoker' end
+         from api_functions f
+         join pg_catalog.pg_proc p on p.oid = to_regprocedure(f.signature) where p.prosecdef <> f.with_owners_rights) wrong),
     'apply 20261122000004 again'
-  union all select 10, 'the functions see no schema but those that they name',
+  union all select 9, 'the functions see no schema but those that they name',
     (select string_agg(oid::regprocedure::text, ', ') from own_functions
       where not coalesce(proconfig, '{}') && '{"search_path=\"\"","search_path="}'),
     'alter function … set search_path = '''''
-  union all select 11, 'the private schema is private',
+  union all select 10, 'the private schema is private',
     (select string_agg(what, ', ') from (
        select role || ' may use chat_private' as what from api_roles
         where to_regnamespace('chat_private') is not null and has_schema_privilege(role, to_regnamespace('chat_private'), 'USAGE, CREATE')
@@ -193,29 +207,29 @@ findings (place, promise, found, advice) as (
        select 'the API exposes chat_private' from pg_catalog.pg_db_role_setting s, unnest(s.setconfig) setting
         where setting ~ '^pgrst\.db_schemas=.*\mchat_private\M') open),
     'revoke all on schema chat_private and on its functions from public, anon, authenticated, service_role; take it out of the exposed schemas'
-  union all select 12, 'the triggers number, limit, count and broadcast each message',
+  union all select 11, 'the triggers number, count and broadcast each message',
     (select string_agg(w.name, ', ') from own_triggers w
       where not exists (
         select from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid
          where t.tgrelid = to_regclass('public.chat_messages') and t.tgname = w.name and t.tgtype = w.kind
            and t.tgenabled in ('O', 'A') and t.tgqual is null and p.prosecdef
            and p.pronamespace = to_regnamespace('chat_private') and p.proname = w.function)),
-    'alter table public.chat_messages enable trigger user; if that is not it, apply 20261122000001, 20261122000005 and 20261122000007 again'
-  union all select 13, 'the triggers may write what they have to',
+    'alter table public.chat_messages enable trigger user; if that is not it, apply 20261122000001 and 20261122000005 again'
+  union all select 12, 'what runs with its owner''s rights may write what it has to',
     (select string_agg(format('%s of %s', p.oid::regprocedure, r.rolname), ', ') from own_functions p
        join pg_catalog.pg_roles r on r.oid = p.proowner
-      where p.pronamespace = to_regnamespace('chat_private') and not (r.rolbypassrls or r.rolsuper)),
+      where p.prosecdef and not (r.rolbypassrls or r.rolsuper)),
     'alter function … owner to postgres: the owner must be exempt from row level security, or broadcasts are lost'
-  union all select 14, 'the constraints hold for new rows',
+  union all select 13, 'the constraints hold for new rows',
     (select string_agg(w.name, ', ') from own_constraints w
       where not exists (select from pg_catalog.pg_constraint c join oids o on o.oid = c.conrelid
                          where o.relation = w.relation and c.conname = w.name)),
-    'apply 20261122000003 and 20261122000007 again'
-  union all select 15, 'and for old rows',
+    'apply 20261122000003 again'
+  union all select 14, 'and for old rows',
     (select string_agg(format('%s on %s', c.conname, o.relation), ', ') from pg_catalog.pg_constraint c
        join oids o on o.oid = c.conrelid where not c.convalidated),
     'rows from before the upgrade do not fit and were kept; correct them and apply 20261122000006 again, or leave them'
-  union all select 16, 'the indexes are there and whole',
+  union all select 15, 'the indexes are there and whole',
     (select string_agg(w.name, ', ')
        from (values ('chat_messages_pkey', true), ('chat_messages_thread_id_seq_key', true),
                     ('chat_messages_thread_id_created_at_idx', false), ('chat_messages_thread_id_id_idx', false),
@@ -225,12 +239,12 @@ findings (place, promise, found, advice) as (
       where not exists (select from pg_catalog.pg_index i
                          where i.indexrelid = to_regclass('public.' || w.name) and i.indisvalid and i.indisunique = w.is_unique)),
     'drop what is broken of them and apply 20261122000001 and 20261122000003 again'
-  union all select 17, 'Realtime can be told',
+  union all select 16, 'Realtime can be told',
     (select string_agg(w.signature, ', ')
        from (values ('realtime.topic()'), ('realtime.broadcast_changes(text,text,text,text,text,record,record,text)')) w (signature)
       where to_regprocedure(w.signature) is null),
     'enable Realtime for the project'
-  union all select 18, 'Realtime has a place for today''s broadcasts',
+  union all select 17, 'Realtime has a place for today''s broadcasts',
     (select to_char(now() at time zone 'utc', 'YYYY-MM-DD')
       where not exists (
         select from pg_catalog.pg_inherits i
@@ -239,12 +253,15 @@ findings (place, promise, found, advice) as (
          where i.inhparent = to_regclass('realtime.messages')
            and now() at time zone 'utc' >= span[1]::timestamp and now() at time zone 'utc' < span[2]::timestamp)),
     'open the app once: Realtime makes the partition of a day when somebody connects; messages sent before are found by the next read'
-  union all select 19, 'the newest messages are numbered without a hole',
+  union all select 18, 'the newest messages are numbered without a hole',
     (select case when yes then (select found from miscounted) else 'there is nothing to look at' end from can_look),
-    'tell the authors, with the rows of these threads: this must not happen'
-  union all select 20, 'the threads belong to whom the backend linked',
+    'messages are missing there. If you deleted some (nobody can through the API): a page takes a missing number for a message that it has not got yet; next time keep the row and empty it, update public.chat_messages set body = '''' where id = …. If you did not, tell the authors, with the rows of these threads'
+  union all select 19, 'the threads belong to whom the backend linked',
     (select case when yes then (select found from mislinked) else 'there is nothing to look at' end from can_look),
     'select public.link_chat_identity(mongo_id, supabase_id) for their people; a Supabase id that no identity vouches for should be set to null'
+  union all select 20, 'the links are what the accounts say',
+    (select case when yes then (select found from misnamed) else 'there is nothing to look at' end from can_look),
+    'app_metadata.mongoUserId of these accounts says another Mongo id, or none. If your backend takes the Mongo id from there, somebody else made the link: delete its row of chat_identities, look at what was said in that name, and let the backend link anew. If it takes it from elsewhere, compare with that'
   union all select 21, 'nothing of an earlier version is left',
     (select string_agg(what, ', ') from (
        select format('function %s', p.oid::regprocedure) as what from pg_catalog.pg_proc p
@@ -257,9 +274,6 @@ findings (place, promise, found, advice) as (
         where t.tgrelid = to_regclass('public.chat_messages') and not t.tgisinternal
           and t.tgname not in (select name from own_triggers) and p.prosrc ~* 'realtime\.(broadcast_changes|send)') old),
     'drop it: a second trigger broadcasts twice, an old function may let people in by another door'
-  union all select 22, 'there is a limit to what one person sends',
-    (select case when yes then (select found from unlimited) else 'there is nothing to look at' end from can_look),
-    'insert into public.chat_limits default values'
 )
 select promise, found is null as ok, found || ': ' || advice as what_to_do
   from findings

@@ -5,7 +5,7 @@ use crate::example::{Example, Mode, Project};
 use crate::process::{self, Ran};
 use crate::stack::Stack;
 use crate::toolchain::{self, WasmToolchain};
-use crate::{build, chaos, chromium, firefox, node, paths, sim, tools, webkit};
+use crate::{apt, build, chaos, chromium, firefox, node, paths, sim, tools, webkit};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use serde_json::json;
@@ -70,6 +70,11 @@ impl Suite {
             Suite::Sql => {
                 // Its PostgreSQL is the stand-in's.
                 node::install("www-example/supabase")?;
+                // What people install with.
+                node::install("tests/sql/cli")?;
+                if let Err(error) = psql() {
+                    println!("  two ways of installing are left out: {error:#}");
+                }
                 cargo_test(count, &["sql-tests"])
             }
             Suite::StandIn => {
@@ -81,6 +86,14 @@ impl Suite {
             Suite::Package => package(count),
             Suite::E2e => e2e(count),
         }
+    }
+}
+
+/// Debian's package where there is no psql yet.
+fn psql() -> Result<()> {
+    match Command::new("psql").arg("--version").output() {
+        Ok(_) => Ok(()),
+        Err(_) => apt::ensure(&["postgresql-client"]),
     }
 }
 
@@ -299,8 +312,9 @@ impl Count {
     /// A test runner that says how many tests passed and failed. One that ran none has failed.
     fn tests(&mut self, ran: Ran) {
         let output = ran.output();
-        // What the attack matrix tried.
-        for line in output.lines().filter(|line| line.contains("cells tried")) {
+        // What the attack matrix tried, and the ways of installing.
+        for line in output.lines().filter(|line| line.contains("cells tried") || line.starts_with("ways of installing"))
+        {
             println!("  {line}");
         }
         let mut count = Count::read(&output);

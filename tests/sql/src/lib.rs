@@ -1,6 +1,7 @@
 //! The product's SQL on a real PostgreSQL: a database of its own for each test, the people of the tests, and statements
 //! run as PostgREST and Realtime run them.
 
+pub mod catalog;
 pub mod doors;
 pub mod tally;
 pub mod upgrade;
@@ -13,9 +14,13 @@ use anyhow::{Context, Result};
 use serde_json::json;
 use supabase_local::postgres::{Postgres, PostgresOptions, connect};
 use tokio::sync::OnceCell;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, Transaction};
 use uuid::Uuid;
+
+/// The tables of the plan's first version.
+pub const PLAN: &str = include_str!("../fixtures/plan.sql");
 
 /// One server for a test binary. It ends with the process.
 static SERVER: OnceCell<Server> = OnceCell::const_new();
@@ -29,6 +34,18 @@ pub struct Server {
 /// The folder of the migrations.
 pub fn migrations() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sql")
+}
+
+/// The migrations, in their order.
+pub fn migration_files() -> Result<Vec<PathBuf>> {
+    let mut files: Vec<_> = std::fs::read_dir(migrations())?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    files.retain(|path| file_name(path).ends_with(".sql") && file_name(path).starts_with(|c: char| c.is_ascii_digit()));
+    files.sort();
+    Ok(files)
+}
+
+pub fn file_name(path: &Path) -> &str {
+    path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
 }
 
 /// Who a statement is run as.
@@ -80,7 +97,7 @@ impl Actor {
         }
     }
 
-    fn claims(self) -> serde_json::Value {
+    pub(crate) fn claims(self) -> serde_json::Value {
         match self {
             Actor::User(person) => json!({
                 "role": "authenticated", "aud": "authenticated", "sub": person.supabase_id(),
@@ -128,6 +145,21 @@ impl Database {
         Database::create("people").await
     }
 
+    /// With the tables of the plan's first version, rows in them, and the accounts of the people.
+    pub async fn of_the_plan() -> Result<Database> {
+        let database = Database::new_project().await?;
+        database.make_plan().await?;
+        Ok(database)
+    }
+
+    pub(crate) async fn make_plan(&self) -> Result<()> {
+        self.owner().await?.batch_execute(PLAN).await?;
+        for person in Person::ALL {
+            self.add_account(person).await?;
+        }
+        Ok(())
+    }
+
     async fn create(template: &str) -> Result<Database> {
         SERVER.get_or_try_init(|| Server::start(&[])).await?.database(template).await
     }
@@ -151,10 +183,16 @@ impl Database {
     }
 
     pub async fn add_person(&self, person: Person) -> Result<()> {
-        let client = self.superuser().await?;
-        let (id, email) = (person.supabase_id(), format!("{}@example.com", person.mongo_id()));
-        client.execute("insert into auth.users (id, email) values ($1, $2)", &[&id, &email]).await?;
-        self.link(person.mongo_id(), id).await?;
+        self.add_account(person).await?;
+        self.link(person.mongo_id(), person.supabase_id()).await?;
+        Ok(())
+    }
+
+    /// The Supabase account of somebody whom the backend has not linked.
+    pub async fn add_account(&self, person: Person) -> Result<()> {
+        let add = "insert into auth.users (id, email, raw_app_meta_data)
+                   values ($1, $2 || '@example.com', jsonb_build_object('mongoUserId', $2))";
+        self.superuser().await?.execute(add, &[&person.supabase_id(), &person.mongo_id()]).await?;
         Ok(())
     }
 
@@ -199,6 +237,20 @@ impl Database {
         let seen = transaction.query("select id from realtime.messages where id = $1", &[&probe]).await?;
         transaction.rollback().await?;
         Ok(!seen.is_empty())
+    }
+
+    /// Whether Realtime would let the actor send on a topic: the other probe of protocol.md 2.6.
+    pub async fn may_send(&self, actor: Actor, topic: &str, extension: &str) -> Result<bool> {
+        let mut client = self.superuser().await?;
+        let transaction = client.transaction().await?;
+        transaction.execute("select set_config('realtime.topic', $1, true)", &[&topic]).await?;
+        actor.enter(&transaction).await?;
+        let probe = "insert into realtime.messages (topic, extension) values ($1, $2)";
+        match transaction.execute(probe, &[&topic, &extension]).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

@@ -8,9 +8,8 @@ use anyhow::{Context, Result};
 use tokio::task::JoinSet;
 use tokio_postgres::Client;
 
-use crate::{Actor, Database, Person, migrations, sqlstate};
+use crate::{Actor, Database, Person, file_name, migration_files, sqlstate};
 
-const PLAN: &str = include_str!("../fixtures/plan.sql");
 /// What sql/README.md says to run where the wait of the unique index is too long.
 pub const CONCURRENT_INDEX: &str = "create unique index concurrently if not exists chat_messages_thread_id_seq_key on public.chat_messages (thread_id, seq)";
 
@@ -46,12 +45,8 @@ struct Watch {
 /// Where a migration fails, a message is refused or lost, or a thread's numbers are not gapless afterwards.
 pub async fn upgrade_in_use(database: Database, rows: u64, concurrent_index: bool) -> Result<Upgrade> {
     let database = Arc::new(database);
-    database.owner().await?.batch_execute(PLAN).await?;
+    database.make_plan().await?;
     let superuser = database.superuser().await?;
-    for person in Person::ALL {
-        let add = "insert into auth.users (id, email) values ($1, $2)";
-        superuser.execute(add, &[&person.supabase_id(), &person.mongo_id()]).await?;
-    }
     superuser.batch_execute(&format!("
         set session_replication_role = replica;
         insert into public.chat_messages (thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body, created_at)
@@ -70,16 +65,10 @@ pub async fn upgrade_in_use(database: Database, rows: u64, concurrent_index: boo
         people.spawn(read(database.clone(), watch.clone()));
     }
 
-    let mut files: Vec<_> = std::fs::read_dir(migrations())?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
-    files.retain(|path| {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        name.ends_with(".sql") && name.starts_with(|c: char| c.is_ascii_digit())
-    });
-    files.sort();
     let owner = database.owner().await?;
     let mut steps = Vec::new();
-    for path in files {
-        let file = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+    for path in migration_files()? {
+        let file = file_name(&path).to_owned();
         if concurrent_index && file.contains("integrity") {
             steps.push(step(&owner, &watch, "the index, concurrently", CONCURRENT_INDEX).await?);
         }

@@ -7,7 +7,6 @@ use sql_tests::Database;
 use sql_tests::Person::{Ana, Ben};
 
 const DOCTOR: &str = include_str!("../../../sql/doctor.sql");
-const PLAN: &str = include_str!("../fixtures/plan.sql");
 
 /// A promise, and what breaks it, as the superuser.
 const BREAKS: &[(&str, &str)] = &[
@@ -32,16 +31,11 @@ const BREAKS: &[(&str, &str)] = &[
         "no other policy lets people into the tables",
         "create policy mine on public.chat_threads for update to authenticated using (user_a_supabase_id = auth.uid())",
     ),
-    ("nobody else hears a thread's topic", "create policy all_ears on realtime.messages for select to authenticated using (true)"),
-    (
-        "nobody can send on a thread's topic",
-        "create policy speak on realtime.messages for insert to authenticated with check (extension = 'broadcast')",
-    ),
-    (
-        "nobody can send on a thread's topic",
-        "create policy old on realtime.messages for insert to authenticated with check (exists (
-           select from public.chat_threads t where realtime.topic() = 'chat:' || t.thread_id))",
-    ),
+    ("no other policy opens a thread's topic", "drop policy chat_topics_fence on realtime.messages"),
+    ("no other policy opens a thread's topic", "drop policy chat_topics_fence_people on realtime.messages"),
+    ("no other policy opens a thread's topic", "alter policy chat_topics_fence on realtime.messages to authenticated"),
+    ("no other policy opens a thread's topic", "alter policy chat_topics_fence on realtime.messages with check (true)"),
+    ("no other policy opens a thread's topic", "alter policy chat_topics_fence_people on realtime.messages using (true)"),
     ("each role may do what it needs and no more", "grant select on public.chat_messages to anon"),
     ("each role may do what it needs and no more", "grant update (body) on public.chat_messages to authenticated"),
     ("each role may do what it needs and no more", "grant insert (seq) on public.chat_messages to authenticated"),
@@ -61,6 +55,11 @@ const BREAKS: &[(&str, &str)] = &[
         "alter function public.insert_chat_message(text, text, text, text, uuid) security definer",
     ),
     (
+        "the API's functions are there, for whom they are",
+        "grant execute on function public.erase_chat_person(text) to authenticated",
+    ),
+    ("the API's functions are there, for whom they are", "alter function public.erase_chat_person(text) security invoker"),
+    (
         "the functions see no schema but those that they name",
         "alter function chat_private.number_message() reset search_path",
     ),
@@ -71,15 +70,19 @@ const BREAKS: &[(&str, &str)] = &[
         "alter role authenticator set pgrst.db_schemas = 'public, chat_private'",
     ),
     (
-        "the triggers number, limit, count and broadcast each message",
+        "the triggers number, count and broadcast each message",
         "alter table public.chat_messages disable trigger chat_messages_broadcast",
     ),
-    ("the triggers number, limit, count and broadcast each message", "drop trigger chat_messages_number on public.chat_messages"),
+    ("the triggers number, count and broadcast each message", "drop trigger chat_messages_number on public.chat_messages"),
     (
-        "the triggers number, limit, count and broadcast each message",
+        "the triggers number, count and broadcast each message",
         "alter function chat_private.count_message() security invoker",
     ),
-    ("the triggers may write what they have to", "alter function chat_private.broadcast_message() owner to authenticator"),
+    (
+        "what runs with its owner's rights may write what it has to",
+        "alter function public.erase_chat_person(text) owner to authenticator",
+    ),
+    ("what runs with its owner's rights may write what it has to", "alter function chat_private.broadcast_message() owner to authenticator"),
     (
         "the constraints hold for new rows",
         "alter table public.chat_messages drop constraint chat_messages_body_check",
@@ -115,9 +118,15 @@ const BREAKS: &[(&str, &str)] = &[
         "the threads belong to whom the backend linked",
         "update public.chat_threads set user_b_supabase_id = user_a_supabase_id where thread_id = 'ana__ben'",
     ),
-    ("the triggers number, limit, count and broadcast each message", "drop trigger chat_messages_allow on public.chat_messages"),
-    ("there is a limit to what one person sends", "delete from public.chat_limits"),
-    ("each role may do what it needs and no more", "grant update on public.chat_limits to authenticated"),
+    (
+        "the links are what the accounts say",
+        "update auth.users set raw_app_meta_data = '{}' where email = 'ana@example.com'",
+    ),
+    (
+        "the links are what the accounts say",
+        "insert into auth.users (id, raw_app_meta_data) values (gen_random_uuid(), '{\"mongoUserId\": \"zoe\"}');
+         insert into public.chat_identities select 'yves', id from auth.users where raw_app_meta_data ->> 'mongoUserId' = 'zoe'",
+    ),
     ("nothing of an earlier version is left", LEFTOVER_FUNCTION),
     ("nothing of an earlier version is left", LEFTOVER_TRIGGER),
     (
@@ -188,10 +197,43 @@ async fn each_promise_broken_is_found() -> Result<()> {
     Ok(())
 }
 
+/// What is said about a link that its account does not vouch for, and about a deletion, is true and names them.
+#[tokio::test]
+async fn a_planted_link_and_a_deleted_message_are_called_what_they_are() -> Result<()> {
+    let database = Database::with_people().await?;
+    database
+        .superuser()
+        .await?
+        .batch_execute(
+            "update auth.users set raw_app_meta_data = '{\"mongoUserId\": \"mallory\"}' where email = 'ana@example.com';
+             delete from public.chat_messages where thread_id = 'ana__ben' and seq = 2",
+        )
+        .await?;
+    let rows = ask(&database).await?;
+    let word = |promise: &str| {
+        let row = rows.iter().find(|row| row.promise == promise);
+        row.and_then(|row| row.advice.clone()).unwrap_or_default()
+    };
+    let links = word("the links are what the accounts say");
+    assert!(links.starts_with(&format!("ana (account {}: mallory): ", Ana.supabase_id())), "{links}");
+    let numbers = word("the newest messages are numbered without a hole");
+    assert!(numbers.starts_with("ana__ben: ") && numbers.contains("If you deleted some"), "{numbers}");
+    assert!(!numbers.contains("must not happen"), "{numbers}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_tutorials_policies_are_no_finding_behind_the_fence() -> Result<()> {
+    let database = Database::with_people().await?;
+    database.superuser().await?.batch_execute(sql_tests::doors::TUTORIAL).await?;
+    let found: Vec<_> = ask(&database).await?.into_iter().filter(|row| !row.ok).map(|row| row.promise).collect();
+    assert!(found.is_empty(), "{found:?}");
+    Ok(())
+}
+
 #[tokio::test]
 async fn the_plans_own_tables_are_called_what_they_are() -> Result<()> {
-    let database = Database::new_project().await?;
-    database.owner().await?.batch_execute(PLAN).await?;
+    let database = Database::of_the_plan().await?;
     let before: Vec<_> = ask(&database).await?.into_iter().filter(|row| !row.ok).collect();
     let word = |promise: &str| {
         let row = before.iter().find(|row| row.promise == promise);
@@ -201,14 +243,10 @@ async fn the_plans_own_tables_are_called_what_they_are() -> Result<()> {
         word("no other policy lets people into the tables")
             .contains("\"Everyone reads\" on chat_messages (true: everybody)")
     );
-    assert!(word("nobody can send on a thread's topic").contains("Read and write chat topics"));
+    assert!(word("no other policy opens a thread's topic").contains("Read and write chat topics"));
     assert!(word("nothing of an earlier version is left").contains("chat_messages_changes()"));
     assert!(word("nothing of an earlier version is left").contains("insert_chat_message(text,text,text,text)"));
 
-    for person in [Ana, Ben] {
-        let add = "insert into auth.users (id, email) values ($1, $2)";
-        database.superuser().await?.execute(add, &[&person.supabase_id(), &person.mongo_id()]).await?;
-    }
     database.install().await?;
     for person in [Ana, Ben] {
         database.link(person.mongo_id(), person.supabase_id()).await?;

@@ -1,31 +1,10 @@
 //! The migrations on an empty project, on their own result, and on the tables of the plan's first version.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use sql_tests::Person::{Ana, Ben, Cleo, Dan};
+use sql_tests::catalog::{CATALOG, CONTENTS, text};
 use sql_tests::upgrade::upgrade_in_use;
 use sql_tests::{Actor, Database, send, sqlstate};
-use tokio_postgres::Client;
-
-const PLAN: &str = include_str!("../fixtures/plan.sql");
-
-/// Everything about the chat that the catalog knows, as text.
-const CATALOG: &str = "
-select string_agg(line, E'\\n' order by line) from (
-  select format('column %s.%s %s %s %s', attrelid::regclass, attname, atttypid::regtype, attnotnull, attacl) as line
-    from pg_attribute where attrelid::regclass::text ~ '^chat_' and attnum > 0 and not attisdropped
-     and exists (select from pg_class where oid = attrelid and relkind = 'r')
-  union all select format('table %s %s %s', oid::regclass, relrowsecurity, relacl) from pg_class where relname ~ '^chat_' and relkind = 'r'
-  union all select format('index %s', indexdef) from pg_indexes where tablename ~ '^chat_'
-  union all select format('constraint %s %s %s', conrelid::regclass, conname, pg_get_constraintdef(oid, true)) from pg_constraint where conrelid::regclass::text ~ '^chat_'
-  union all select format('policy %s %s %s %s', polrelid::regclass, polname, pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)) from pg_policy
-  union all select format('trigger %s', pg_get_triggerdef(oid)) from pg_trigger where not tgisinternal and tgrelid::regclass::text ~ '^chat_'
-  union all select format('function %s %s %s', oid::regprocedure, proacl, md5(pg_get_functiondef(oid))) from pg_proc where pronamespace in ('public'::regnamespace, to_regnamespace('chat_private'))
-  union all select format('schema %s %s', nspname, nspacl) from pg_namespace where nspname = 'chat_private'
-) lines";
-
-const CONTENTS: &str = "
-select md5(string_agg(row(id, thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body)::text, ',' order by id))
-  from public.chat_messages";
 
 #[tokio::test]
 async fn applied_again_nothing_changes() -> Result<()> {
@@ -42,96 +21,30 @@ async fn applied_again_nothing_changes() -> Result<()> {
     Ok(())
 }
 
-/// `psql -f` and the CLI from 2.115 on send a file statement by statement, in no transaction but those that it begins.
+/// What the first published version left where this one differs: no fence, no erasing, and a constraint with no place for a
+/// message that was erased.
+const FIRST_VERSION: &str = "
+    drop policy chat_topics_fence on realtime.messages;
+    drop policy chat_topics_fence_people on realtime.messages;
+    drop function public.erase_chat_person(text);
+    alter table public.chat_messages drop constraint chat_messages_body_check;
+    alter table public.chat_messages add constraint chat_messages_body_check
+      check (btrim(body, E' \\t\\n\\x0b\\f\\r') <> '' and char_length(body) <= 4000);
+    create or replace function chat_private.count_message() returns trigger
+      language plpgsql security definer set search_path = '' as $$ begin return null; end $$";
+
 #[tokio::test]
-async fn the_files_apply_statement_by_statement() -> Result<()> {
-    let database = Database::new_project().await?;
+async fn the_first_version_becomes_this_one() -> Result<()> {
+    let database = Database::with_people().await?;
     let owner = database.owner().await?;
-    for _ in 0..2 {
-        for file in files()? {
-            for statement in statements(&file) {
-                owner.execute(&statement, &[]).await.with_context(|| statement.clone())?;
-            }
-        }
-    }
-    let at_once = Database::installed().await?;
-    assert_eq!(text(&owner, CATALOG).await?, text(&at_once.owner().await?, CATALOG).await?);
+    let everything = format!("{CATALOG} union all {CONTENTS}");
+    let expected = text(&owner, &everything).await?;
+    owner.batch_execute(FIRST_VERSION).await?;
+    assert_ne!(text(&owner, &everything).await?, expected);
+    database.install().await?;
+    assert_eq!(text(&owner, &everything).await?, expected);
+    send(&database, Ana, Ben, "goes on", None).await?;
     Ok(())
-}
-
-/// Also where there is no transaction around the file, a lock that can't be had is given up, and nothing half done stays.
-#[tokio::test]
-async fn a_lock_that_cannot_be_had_changes_nothing() -> Result<()> {
-    let database = Database::installed().await?;
-    let owner = database.owner().await?;
-    let before = text(&owner, CATALOG).await?;
-    let mut other = database.owner().await?;
-    let reading = other.transaction().await?;
-    reading.execute("select from public.chat_messages", &[]).await?;
-    let file =
-        files()?.into_iter().find(|file| file.contains("in access exclusive mode")).context("a file that locks")?;
-    let mut refused = None;
-    for statement in statements(&file) {
-        if let Err(error) = owner.execute(&statement, &[]).await {
-            refused = refused.or(error.code().map(|code| code.code().to_owned()));
-        }
-    }
-    assert_eq!(refused.as_deref(), Some("55P03"), "lock_not_available");
-    reading.rollback().await?;
-    assert_eq!(text(&owner, CATALOG).await?, before);
-    Ok(())
-}
-
-/// A push that stops between two files leaves no door open, whatever the project grants on new tables.
-#[tokio::test]
-async fn between_the_files_nobody_gets_in() -> Result<()> {
-    let database = Database::new_project().await?;
-    let owner = database.owner().await?;
-    owner
-        .batch_execute(
-            "alter default privileges in schema public grant all on tables to anon, authenticated, service_role",
-        )
-        .await?;
-    for file in files()? {
-        owner.batch_execute(&file).await?;
-        for role in ["anon", "authenticated"] {
-            let open = "select coalesce(string_agg(format('%s %s', relname, privilege), ', '), '')
-                from pg_class, unnest(array['insert', 'update', 'delete', 'truncate']) privilege
-               where relname ~ '^chat_' and relkind = 'r' and has_table_privilege($1, oid, privilege)";
-            let open: String = owner.query_one(open, &[&role]).await?.get(0);
-            assert_eq!(open, "", "{role}");
-            let unsecured =
-                "select count(*) from pg_class where relname ~ '^chat_' and relkind = 'r' and not relrowsecurity";
-            let unsecured: i64 = owner.query_one(unsecured, &[]).await?.get(0);
-            assert_eq!(unsecured, 0);
-        }
-    }
-    Ok(())
-}
-
-/// The migrations, in their order.
-fn files() -> Result<Vec<String>> {
-    let mut paths: Vec<_> =
-        std::fs::read_dir(sql_tests::migrations())?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
-    paths.retain(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("2")));
-    paths.sort();
-    paths.iter().map(|path| Ok(std::fs::read_to_string(path)?)).collect()
-}
-
-/// Its statements. Good for our files alone: a line's end behind a semicolon ends one, outside of `$$`.
-fn statements(file: &str) -> Vec<String> {
-    let (mut statements, mut current) = (Vec::new(), String::new());
-    for line in file.lines() {
-        if current.is_empty() && (line.is_empty() || line.starts_with("--")) {
-            continue;
-        }
-        current.push_str(line);
-        current.push('\n');
-        if line.trim_end().ends_with(';') && current.matches("$$").count().is_multiple_of(2) {
-            statements.push(core::mem::take(&mut current));
-        }
-    }
-    statements
 }
 
 /// Before 2026-10-30 a Supabase project granted everything on a new table or function of `public` to everyone.
@@ -155,7 +68,7 @@ async fn an_older_projects_default_privileges_let_nobody_in() -> Result<()> {
 
 #[tokio::test]
 async fn the_plans_tables_become_the_same_and_lose_nothing() -> Result<()> {
-    let database = plan().await?;
+    let database = Database::of_the_plan().await?;
     let owner = database.owner().await?;
     let contents = text(&owner, CONTENTS).await?;
     let times = "select string_agg(created_at::text, ',' order by id) from chat_messages where id = any
@@ -190,7 +103,7 @@ async fn the_plans_tables_become_the_same_and_lose_nothing() -> Result<()> {
 
 #[tokio::test]
 async fn the_plans_messages_are_numbered_in_their_order() -> Result<()> {
-    let database = plan().await?;
+    let database = Database::of_the_plan().await?;
     database.install().await?;
     let owner = database.owner().await?;
     let broken: i64 = owner
@@ -224,7 +137,7 @@ async fn the_plans_messages_are_numbered_in_their_order() -> Result<()> {
 
 #[tokio::test]
 async fn the_plans_people_go_on_and_its_loopholes_are_closed() -> Result<()> {
-    let database = plan().await?;
+    let database = Database::of_the_plan().await?;
     database.install().await?;
     let sent = send(&database, Ana, Ben, "goes on", None).await?;
     assert_eq!(sent.get::<_, i64>("seq"), 201);
@@ -309,7 +222,7 @@ async fn taken_out_the_messages_stay_and_nobody_reaches_them() -> Result<()> {
 
 #[tokio::test]
 async fn taken_out_of_an_upgraded_project_or_one_that_never_had_it() -> Result<()> {
-    let upgraded = plan().await?;
+    let upgraded = Database::of_the_plan().await?;
     upgraded.install().await?;
     let owner = upgraded.owner().await?;
     let before = text(&owner, CONTENTS).await?;
@@ -319,23 +232,6 @@ async fn taken_out_of_an_upgraded_project_or_one_that_never_had_it() -> Result<(
     assert_eq!(text(&owner, CONTENTS).await?, before);
     Database::new_project().await?.owner().await?.batch_execute(DOWN).await?;
     Ok(())
-}
-
-async fn plan() -> Result<Database> {
-    let database = Database::new_project().await?;
-    database.owner().await?.batch_execute(PLAN).await?;
-    let superuser = database.superuser().await?;
-    for person in sql_tests::Person::ALL {
-        superuser
-            .execute("insert into auth.users (id, email) values ($1, $2)", &[&person.supabase_id(), &person.mongo_id()])
-            .await?;
-    }
-    Ok(database)
-}
-
-async fn text(client: &Client, query: &str) -> Result<String> {
-    let rows = client.query(query, &[]).await?;
-    Ok(rows.iter().map(|row| row.get::<_, Option<String>>(0).unwrap_or_default()).collect::<Vec<_>>().join("\n"))
 }
 
 fn diff(one: &str, other: &str) -> Vec<String> {

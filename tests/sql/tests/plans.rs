@@ -131,13 +131,13 @@ async fn what_the_product_asks_costs_the_same_on_any_table() -> Result<()> {
             spent.push(plan.buffers());
         }
 
-        // Realtime's question at a join.
+        // Realtime's question at a join: the policy that lets people in looks at the thread, and the fence does.
         let probe = "insert into realtime.messages (id, topic, extension)
                      values ('00000000-0000-0000-0000-00000000000a', $topic$, 'broadcast')"
             .replace("$topic$", &format!("'{topic}'"));
         let join = "select id from realtime.messages where id = '00000000-0000-0000-0000-00000000000a'";
         let plan = explain(&mut client, &me, &topic, &probe, join).await?;
-        assert!(plan.rows_met("chat_threads") <= met, "{}", plan.0);
+        assert!(plan.rows_met("chat_threads") <= 2.0 * met, "{}", plan.0);
         assert!(met > 1.0 || plan.indexes().contains(&"chat_threads_pkey"), "{:?}", plan.indexes());
         spent.push(plan.buffers());
 

@@ -202,7 +202,6 @@ fn allow_origins(headers: &mut HeaderMap, method: &Method, wants: Option<HeaderV
             set(header::ACCESS_CONTROL_ALLOW_HEADERS, wants);
         }
     } else {
-        // Added to what an error of the database may have brought, as PostgREST does.
-        headers.append(header::ACCESS_CONTROL_EXPOSE_HEADERS, fixed(EXPOSED));
+        set(header::ACCESS_CONTROL_EXPOSE_HEADERS, fixed(EXPOSED));
     }
 }
