@@ -150,7 +150,7 @@ exception when unique_violation then
 end
 $$;
 comment on function public.insert_chat_message(text, text, text, text, uuid) is
-  'Sends a message as the signed-in user and returns its row. With _id it is idempotent: sent again, it returns the row that is there. Errors: 42501 not your thread or not your id, 23514 empty or longer than 4000 characters, 23505 _id belongs to another message.';
+  'Sends a message as the signed-in user and returns its row. With _id it is idempotent: sent again, it returns the row that is there. Errors: 42501 not your thread or not your id, 23514 empty or longer than 4000 characters, 23505 _id belongs to another message; HTTP status 429 too many messages (chat_limits).';
 
 -- A function and not a filter on the table: at one URL for all threads and pages, a browser asks for leave (CORS) once and
 -- not before each read. PL/pgSQL, whose plan the connection keeps: with one in SQL planning was half of the time. The bounds
@@ -275,6 +275,10 @@ begin
    where user_a_mongo_id = _mongo_id and user_a_supabase_id is not null;
   update public.chat_threads set user_b_supabase_id = null
    where user_b_mongo_id = _mongo_id and user_b_supabase_id is not null;
+  if to_regclass('chat_private.send_buckets') is not null then -- 20261122000007 makes it
+    delete from chat_private.send_buckets b using public.chat_identities i
+     where i.mongo_id = _mongo_id and b.supabase_id = i.supabase_id;
+  end if;
   delete from public.chat_identities where mongo_id = _mongo_id;
   -- Realtime keeps what it broadcast for three days and may replay it to who joins.
   begin

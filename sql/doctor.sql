@@ -1,7 +1,7 @@
 -- Looks whether the chat is installed as it promises. Paste it into the SQL editor and run it, as `postgres`: one row a
 -- promise, and where one is broken what was found and what to do. It changes nothing.
 with
-tables (relation) as (values ('chat_identities'), ('chat_threads'), ('chat_messages')),
+tables (relation) as (values ('chat_identities'), ('chat_threads'), ('chat_messages'), ('chat_limits')),
 oids as (select relation, to_regclass('public.' || relation)::oid as oid from tables),
 api_roles (role) as (select rolname from pg_catalog.pg_roles where rolname in ('anon', 'authenticated', 'service_role')),
 -- What each role may do, as (role, relation, privilege, columns); no columns means the whole table.
@@ -12,6 +12,8 @@ allowed (role, relation, privilege, columns) as (values
   ('service_role', 'chat_identities', 'SELECT', null),
   ('service_role', 'chat_threads', 'SELECT', null),
   ('service_role', 'chat_messages', 'SELECT', null),
+  ('service_role', 'chat_limits', 'SELECT', null),
+  ('service_role', 'chat_limits', 'UPDATE', '{sends_per_second,send_burst}'),
   ('service_role', 'chat_identities', 'INSERT', null),
   ('service_role', 'chat_threads', 'INSERT', '{thread_id,user_a_mongo_id,user_b_mongo_id,user_a_supabase_id,user_b_supabase_id}'),
   ('service_role', 'chat_threads', 'UPDATE', '{user_a_supabase_id,user_b_supabase_id}')
@@ -41,6 +43,7 @@ own_functions as (
 ),
 own_triggers (name, function, kind) as (values -- kind: pg_trigger.tgtype of ROW, BEFORE or AFTER, INSERT
   ('chat_messages_number', 'number_message', 7),
+  ('chat_messages_allow', 'allow_message', 5),
   ('chat_messages_count', 'count_message', 5),
   ('chat_messages_broadcast', 'broadcast_message', 5)
 ),
@@ -84,15 +87,17 @@ own_constraints (relation, name) as (values
   ('chat_threads', 'chat_threads_user_a_supabase_id_fkey'), ('chat_threads', 'chat_threads_user_b_supabase_id_fkey'),
   ('chat_messages', 'chat_messages_pkey'), ('chat_messages', 'chat_messages_thread_id_fkey'),
   ('chat_messages', 'chat_messages_people_check'), ('chat_messages', 'chat_messages_body_check'),
-  ('chat_messages', 'chat_messages_seq_check')
+  ('chat_messages', 'chat_messages_seq_check'),
+  ('chat_limits', 'chat_limits_pkey'), ('chat_limits', 'chat_limits_id_check'),
+  ('chat_limits', 'chat_limits_sends_per_second_check'), ('chat_limits', 'chat_limits_send_burst_check')
 ),
 -- Rows are looked at by text made here: a table or column that is missing must not keep the rest from being looked at.
 can_look as (
-  select count(*) = 3 as yes from pg_catalog.pg_attribute
+  select count(*) = 4 as yes from pg_catalog.pg_attribute
    where attrelid in (select oid from oids)
      and (attrelid, attname) in (
        (to_regclass('public.chat_messages'), 'seq'), (to_regclass('public.chat_threads'), 'last_seq'),
-       (to_regclass('public.chat_identities'), 'supabase_id'))
+       (to_regclass('public.chat_identities'), 'supabase_id'), (to_regclass('public.chat_limits'), 'send_burst'))
 ),
 miscounted as (
   select (xpath('/row/found/text()', query_to_xml($look$
@@ -116,6 +121,12 @@ mislinked as (
         left join public.chat_identities b on b.mongo_id = t.user_b_mongo_id
        where t.user_a_supabase_id is distinct from a.supabase_id or t.user_b_supabase_id is distinct from b.supabase_id
        limit 5) threads
+    $look$, false, true, '')))[1]::text as found
+    from can_look where yes
+),
+unlimited as (
+  select (xpath('/row/found/text()', query_to_xml($look$
+    select case when not exists (select from public.chat_limits) then 'chat_limits is empty' end as found
     $look$, false, true, '')))[1]::text as found
     from can_look where yes
 ),
@@ -176,7 +187,7 @@ findings (place, promise, found, advice) as (
        select format('%s has %s on %s', r.role, p.privilege, o.relation)
          from oids o cross join api_roles r cross join unnest('{DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[]) p (privilege)
         where o.oid is not null and has_table_privilege(r.role, o.oid, p.privilege)) rights),
-    'apply 20261122000004 again'
+    'apply 20261122000004 and 20261122000007 again'
   union all select 8, 'the API''s functions are there, for whom they are',
     (select string_agg(what, ', ') from (
        select f.signature || ' is missing' as what from api_functions f where to_regprocedure(f.signature) is null
@@ -207,14 +218,14 @@ findings (place, promise, found, advice) as (
        select 'the API exposes chat_private' from pg_catalog.pg_db_role_setting s, unnest(s.setconfig) setting
         where setting ~ '^pgrst\.db_schemas=.*\mchat_private\M') open),
     'revoke all on schema chat_private and on its functions from public, anon, authenticated, service_role; take it out of the exposed schemas'
-  union all select 11, 'the triggers number, count and broadcast each message',
+  union all select 11, 'the triggers number, limit, count and broadcast each message',
     (select string_agg(w.name, ', ') from own_triggers w
       where not exists (
         select from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid
          where t.tgrelid = to_regclass('public.chat_messages') and t.tgname = w.name and t.tgtype = w.kind
            and t.tgenabled in ('O', 'A') and t.tgqual is null and p.prosecdef
            and p.pronamespace = to_regnamespace('chat_private') and p.proname = w.function)),
-    'alter table public.chat_messages enable trigger user; if that is not it, apply 20261122000001 and 20261122000005 again'
+    'alter table public.chat_messages enable trigger user; if that is not it, apply 20261122000001, 20261122000005 and 20261122000007 again'
   union all select 12, 'what runs with its owner''s rights may write what it has to',
     (select string_agg(format('%s of %s', p.oid::regprocedure, r.rolname), ', ') from own_functions p
        join pg_catalog.pg_roles r on r.oid = p.proowner
@@ -224,7 +235,7 @@ findings (place, promise, found, advice) as (
     (select string_agg(w.name, ', ') from own_constraints w
       where not exists (select from pg_catalog.pg_constraint c join oids o on o.oid = c.conrelid
                          where o.relation = w.relation and c.conname = w.name)),
-    'apply 20261122000003 again'
+    'apply 20261122000003 and 20261122000007 again'
   union all select 14, 'and for old rows',
     (select string_agg(format('%s on %s', c.conname, o.relation), ', ') from pg_catalog.pg_constraint c
        join oids o on o.oid = c.conrelid where not c.convalidated),
@@ -274,6 +285,9 @@ findings (place, promise, found, advice) as (
         where t.tgrelid = to_regclass('public.chat_messages') and not t.tgisinternal
           and t.tgname not in (select name from own_triggers) and p.prosrc ~* 'realtime\.(broadcast_changes|send)') old),
     'drop it: a second trigger broadcasts twice, an old function may let people in by another door'
+  union all select 22, 'there is a limit to what one person sends',
+    (select case when yes then (select found from unlimited) else 'there is nothing to look at' end from can_look),
+    'insert into public.chat_limits default values'
 )
 select promise, found is null as ok, found || ': ' || advice as what_to_do
   from findings

@@ -54,6 +54,7 @@ begin
   end if;
   revoke all on public.chat_messages, public.chat_threads from public, anon, authenticated, service_role;
 
+  drop trigger if exists chat_messages_allow on public.chat_messages;
   drop trigger if exists chat_messages_count on public.chat_messages;
   drop trigger if exists chat_messages_number on public.chat_messages;
 
@@ -80,6 +81,7 @@ drop index if exists
 -- The links are made anew by the backend, at each person's next visit; the threads keep theirs. (Installed again, their
 -- foreign keys are `not valid` until the people are linked and 20261122000006 is applied once more.)
 drop table if exists public.chat_identities;
+drop table if exists public.chat_limits;
 drop schema if exists chat_private cascade;
 
 notify pgrst, 'reload schema';

@@ -24,6 +24,8 @@ export async function setUp() {
   for (const peer of [...PEERS, 'floors']) await bundle(`peers/${peer}.js`, fileURLToPath(new URL(peer, dist)))
 
   const database = new pg.Pool({ connectionString: setting('DATABASE_URL'), max: 4 })
+  // A thousand at once, again and again, is what the limit is there to refuse.
+  await database.query('update public.chat_limits set sends_per_second = null')
   const tokens = new Map()
   const server = await serve({
     dist,

@@ -112,6 +112,17 @@ pub const DOORS: &[Door] = &[
          on conflict (id) do nothing",
         [NO, "0", "0", "0", "0", NO],
     ),
+    // The limits.
+    ("select * from public.chat_limits", BACKEND),
+    ("update public.chat_limits set send_burst = 1000000", BACKEND),
+    ("update public.chat_limits set sends_per_second = null", BACKEND),
+    ("insert into public.chat_limits default values", NOBODY),
+    ("delete from public.chat_limits", NOBODY),
+    ("truncate public.chat_limits", NOBODY),
+    ("select * from chat_private.send_buckets", NOBODY),
+    ("delete from chat_private.send_buckets", NOBODY),
+    ("select chat_private.allow_message()", NOBODY),
+    ("alter table public.chat_messages disable trigger chat_messages_allow", NOBODY),
     // Changing and removing.
     ("update public.chat_messages set body = 'changed'", NOBODY),
     ("update public.chat_threads set last_seq = 0", NOBODY),

@@ -32,6 +32,9 @@ const COLUMNS: &[(&str, &str, [&str; 4])] = &[
     ("chat_threads", "last_seq",            [NO, NO, NO, NO]),
     ("chat_identities", "mongo_id",         [NO, "1", NO, NO]),
     ("chat_identities", "supabase_id",      [NO, "1", NO, NO]),
+    ("chat_limits", "id",                   [NO, NO, NO, NO]),
+    ("chat_limits", "sends_per_second",     [NO, NO, NO, "1"]),
+    ("chat_limits", "send_burst",           [NO, NO, NO, "1"]),
 ];
 
 /// The topics that Ana may try to join, and whether she may. `~` stands for 300 letters.
@@ -285,13 +288,15 @@ fn insert_naming(table: &str, column: &str, kind: &str) -> Result<String> {
             [("thread_id", "'ana__zoe'"), ("user_a_mongo_id", "'ana'"), ("user_b_mongo_id", "'zoe'")].into()
         }
         "chat_identities" => [("mongo_id", "'zoe'"), ("supabase_id", "'{zoe}'")].into(),
+        "chat_limits" => BTreeMap::new(),
         _ => bail!("no cell says who may write {table}"),
     };
     if !row.contains_key(column) {
         let value = match kind {
             "uuid" if column == "id" => "gen_random_uuid()",
             "uuid" => "null",
-            "bigint" => "77",
+            "bigint" | "integer" | "double precision" => "77",
+            "boolean" => "true",
             "timestamp with time zone" => "now()",
             _ => bail!("{table}.{column} is of a kind that no cell knows"),
         };

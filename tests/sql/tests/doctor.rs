@@ -70,12 +70,12 @@ const BREAKS: &[(&str, &str)] = &[
         "alter role authenticator set pgrst.db_schemas = 'public, chat_private'",
     ),
     (
-        "the triggers number, count and broadcast each message",
+        "the triggers number, limit, count and broadcast each message",
         "alter table public.chat_messages disable trigger chat_messages_broadcast",
     ),
-    ("the triggers number, count and broadcast each message", "drop trigger chat_messages_number on public.chat_messages"),
+    ("the triggers number, limit, count and broadcast each message", "drop trigger chat_messages_number on public.chat_messages"),
     (
-        "the triggers number, count and broadcast each message",
+        "the triggers number, limit, count and broadcast each message",
         "alter function chat_private.count_message() security invoker",
     ),
     (
@@ -118,6 +118,9 @@ const BREAKS: &[(&str, &str)] = &[
         "the threads belong to whom the backend linked",
         "update public.chat_threads set user_b_supabase_id = user_a_supabase_id where thread_id = 'ana__ben'",
     ),
+    ("the triggers number, limit, count and broadcast each message", "drop trigger chat_messages_allow on public.chat_messages"),
+    ("there is a limit to what one person sends", "delete from public.chat_limits"),
+    ("each role may do what it needs and no more", "grant update on public.chat_limits to authenticated"),
     (
         "the links are what the accounts say",
         "update auth.users set raw_app_meta_data = '{}' where email = 'ana@example.com'",

@@ -29,8 +29,9 @@ async fn what_a_person_wrote_goes_and_the_numbers_stay() -> Result<()> {
     );
     assert_eq!(text(&superuser, times).await?, times_before);
     // Nothing says which account it was.
-    for table in ["chat_identities", "chat_threads", "chat_messages"] {
-        let left = format!("select count(*)::text from public.{table} t where t::text like '%{}%'", Ana.supabase_id());
+    for table in ["public.chat_identities", "public.chat_threads", "public.chat_messages", "chat_private.send_buckets"]
+    {
+        let left = format!("select count(*)::text from {table} t where t::text like '%{}%'", Ana.supabase_id());
         assert_eq!(text(&superuser, &left).await?, "0", "{table}");
     }
     let found = format!("select promise from ({}) doctor where not ok", DOCTOR.trim_end().trim_end_matches(';'));

@@ -202,6 +202,7 @@ fn allow_origins(headers: &mut HeaderMap, method: &Method, wants: Option<HeaderV
             set(header::ACCESS_CONTROL_ALLOW_HEADERS, wants);
         }
     } else {
-        set(header::ACCESS_CONTROL_EXPOSE_HEADERS, fixed(EXPOSED));
+        // Added to what an error of the database may have brought, as PostgREST does.
+        headers.append(header::ACCESS_CONTROL_EXPOSE_HEADERS, fixed(EXPOSED));
     }
 }

@@ -1,7 +1,10 @@
 //! PostgREST's error bodies and statuses (protocol.md 4.5).
 
-use axum::http::{HeaderValue, StatusCode, header};
+use std::collections::BTreeMap;
+
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio_postgres::error::DbError;
 
@@ -10,20 +13,39 @@ use crate::tokens::TokenError;
 #[derive(Debug, Clone, PartialEq)]
 pub struct RestError {
     pub status: StatusCode,
-    pub code: String,
+    pub code: Box<str>,
     pub message: String,
     pub details: Value,
     pub hint: Value,
+    /// Those that a raised error brings along.
+    pub headers: Option<Box<HeaderMap>>,
+}
+
+/// The MESSAGE of `raise sqlstate 'PGRST'`: the body of the answer.
+#[derive(Deserialize)]
+struct RaisedBody {
+    code: String,
+    message: String,
+    details: Option<String>,
+    hint: Option<String>,
+}
+
+/// Its DETAIL: the rest of the answer. A `status_text` is not imitated.
+#[derive(Deserialize)]
+struct RaisedHead {
+    status: u16,
+    headers: BTreeMap<String, String>,
 }
 
 impl RestError {
     pub fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
         Self {
             status: StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-            code: code.to_owned(),
+            code: code.into(),
             message: message.into(),
             details: Value::Null,
             hint: Value::Null,
+            headers: None,
         }
     }
 
@@ -65,10 +87,32 @@ impl RestError {
     /// `anonymous`: the request ran as anon, so that more rights are to be had by signing in.
     pub fn database(error: &DbError, anonymous: bool) -> Self {
         let code = error.code().code();
+        if code == "PGRST" {
+            return Self::raised(error.message(), error.detail().unwrap_or_default());
+        }
         let optional = |text: Option<&str>| text.map_or(Value::Null, Value::from);
         Self::new(status(code, error.message(), anonymous), code, error.message())
             .details(optional(error.detail()))
             .hint(optional(error.hint()))
+    }
+
+    /// An error that brings its whole answer along:
+    /// <https://docs.postgrest.org/en/v12/references/errors.html#raise-headers-and-status>. The words about one that can't
+    /// be read are those of PostgREST 12.0.2.
+    fn raised(message: &str, detail: &str) -> Self {
+        let (Ok(body), Ok(head)) =
+            (serde_json::from_str::<RaisedBody>(message), serde_json::from_str::<RaisedHead>(detail))
+        else {
+            return Self::new(500, "PGRST121", "The message and detail field of RAISE 'PGRST' error expects JSON");
+        };
+        let headers = head.headers.iter().filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?)));
+        let optional = |text: Option<String>| text.map_or(Value::Null, Value::from);
+        Self {
+            headers: Some(Box::new(headers.collect())),
+            details: optional(body.details),
+            hint: optional(body.hint),
+            ..Self::new(head.status, &body.code, body.message)
+        }
     }
 }
 
@@ -110,6 +154,7 @@ impl IntoResponse for RestError {
                 response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
             }
         }
+        response.headers_mut().extend(self.headers.map(|headers| *headers).unwrap_or_default());
         response
     }
 }
@@ -139,5 +184,25 @@ mod tests {
             assert_eq!(status(code, message, false), expected, "{code}");
         }
         assert_eq!(status("42501", "denied", true), 401);
+    }
+
+    /// As PostgREST 12.0.2 answered.
+    #[test]
+    fn an_error_brings_its_status_and_headers() {
+        let (body, head) = (r#"{"code":"53400","message":"slow"}"#, r#"{"status":429,"headers":{"Retry-After":"3"}}"#);
+        let error = RestError::raised(body, head);
+        assert_eq!((error.status.as_u16(), &*error.code, error.message.as_str()), (429, "53400", "slow"));
+        assert_eq!(error.headers.unwrap()[header::RETRY_AFTER], "3");
+        for (body, head) in [
+            (body, ""),
+            (body, r#"{"status":429}"#),
+            (body, r#"{"status":"429","headers":{}}"#),
+            (body, r#"{"status":429,"headers":{"Retry-After":3}}"#),
+            (r#"{"message":"slow"}"#, head),
+            ("slow", head),
+        ] {
+            let error = RestError::raised(body, head);
+            assert_eq!((error.status.as_u16(), &*error.code), (500, "PGRST121"), "{body} {head}");
+        }
     }
 }

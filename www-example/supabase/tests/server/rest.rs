@@ -123,6 +123,12 @@ fn functions_are_called_by_name_and_arguments() {
             (429, json!({"code": "PT429", "message": "slow down", "details": "a detail", "hint": "a hint"}))
         );
         assert_eq!(rpc("fail", json!({"code": "P0001", "message": "no"})).await.code(), (400, "P0001"));
+        let answer = rpc("refuse", json!({})).await;
+        assert_eq!((answer.code(), answer.header("retry-after")), ((429, "53400"), "3"));
+        assert_eq!(answer.body, json!({"code": "53400", "message": "slow", "details": "d", "hint": null}));
+        // A browser joins the two lines.
+        let exposed: Vec<_> = answer.headers.get_all("access-control-expose-headers").iter().collect();
+        assert!(exposed.len() == 2 && exposed[0] == "Retry-After", "{exposed:?}");
         let volatile =
             ask("GET", &format!("/rest/v1/rpc/note?_room={room}&_body=x")).bearer(&person.token).answer().await;
         assert_eq!(volatile.code(), (405, "25006"));

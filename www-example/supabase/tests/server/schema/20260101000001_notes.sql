@@ -52,6 +52,13 @@ begin
   raise exception using errcode = code, message = message, hint = 'a hint', detail = 'a detail';
 end
 $$;
+create function public.refuse() returns void language plpgsql as $$
+begin
+  raise sqlstate 'PGRST' using
+    message = '{"code": "53400", "message": "slow", "details": "d"}',
+    detail = '{"status": 429, "headers": {"Retry-After": "3", "Access-Control-Expose-Headers": "Retry-After"}}';
+end
+$$;
 create function public.who() returns json language sql stable as $$
   select json_build_object('role', current_user, 'uid', auth.uid(), 'method', current_setting('request.method', true),
     'path', current_setting('request.path', true), 'agent', current_setting('request.headers', true)::json ->> 'user-agent')
