@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use sql_tests::upgrade::upgrade_in_use;
-use sql_tests::volume::{Pair, fill, pairs};
+use sql_tests::volume::{Pair, fill, fill_hub, pairs};
 use sql_tests::{Database, Server};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Transaction};
@@ -23,6 +23,11 @@ const WRITERS: usize = 16;
 const BUFFERS_GOAL: f64 = 1.3;
 const SEND_GOAL: f64 = 2.0;
 const PAGE_GOAL: f64 = 1.5;
+/// Threads of one account, a shop's, and what the most of them may cost beside the fewest.
+const HUBS: [u32; 3] = [100, 10_000, 100_000];
+const HUB_GOAL: f64 = 2.0;
+/// A send with a limit to what one person sends, beside one without.
+const LIMIT_GOAL: f64 = 1.1;
 
 struct Options {
     rows: u64,
@@ -36,6 +41,8 @@ type Range = (i64, i64);
 #[derive(Clone, Copy)]
 enum Kind {
     Read(fn(&Pair) -> Range),
+    /// From the table, not by the function that the package calls.
+    Table,
     Join,
     Send,
 }
@@ -51,6 +58,7 @@ impl Query {
         match self.kind {
             Kind::Read(range) if user => list(pair, range(pair)),
             Kind::Read(range) => bare_page(pair, range(pair)),
+            Kind::Table => bare_page(pair, first(pair)),
             Kind::Join => "select id from realtime.messages where id = current_setting('bench.probe')::uuid".into(),
             Kind::Send if user => rpc(pair),
             Kind::Send => bare_insert(pair),
@@ -105,6 +113,13 @@ fn bare_insert(pair: &Pair) -> String {
     )
 }
 
+const HUB_QUERIES: &[Query] = &[
+    Query { name: "first page", kind: Kind::Read(first) },
+    Query { name: "page from the table", kind: Kind::Table },
+    Query { name: "join check", kind: Kind::Join },
+    Query { name: "RPC send", kind: Kind::Send },
+];
+
 const QUERIES: &[Query] = &[
     Query { name: "first page", kind: Kind::Read(first) },
     Query { name: "page 1,000 deep", kind: Kind::Read(deep) },
@@ -154,6 +169,8 @@ async fn main() -> Result<()> {
     let mut goals = Goals::default();
     let costs = costs(&small, &big, &mut goals).await?;
     let profile = profile(&big).await?;
+    let limit = limit(&server, &mut goals).await?;
+    let hubs = hubs(&server, &mut goals).await?;
     let stranger = stranger(&big).await?;
     let mut concurrency = Vec::new();
     for count in [100, 1] {
@@ -170,7 +187,8 @@ async fn main() -> Result<()> {
     }
     println!("\n{:.0} s in all", start.elapsed().as_secs_f64());
     let report = json!({
-        "rows": options.rows, "threads": threads, "costs": costs, "send_profile_us": profile, "stranger": stranger,
+        "rows": options.rows, "threads": threads, "costs": costs, "send_profile_us": profile, "limit": limit,
+        "hubs": hubs, "stranger": stranger,
         "concurrency": concurrency, "upgrade": upgrades,
         "goals": goals.0.iter().map(|(goal, held)| json!({"goal": goal, "held": held})).collect::<Vec<_>>(),
     });
@@ -292,7 +310,7 @@ async fn costs(small: &Database, big: &Database, goals: &mut Goals) -> Result<Ve
                 goals.ratio(&format!("{}: time, beside no row level security", query.name), big / bare, PAGE_GOAL)
             }
             Kind::Send => goals.ratio("RPC send: time, beside a bare insert", big / bare, SEND_GOAL),
-            Kind::Join => {}
+            Kind::Join | Kind::Table => {}
         }
         report.push(json!({
             "query": query.name,
@@ -319,16 +337,17 @@ async fn profile(database: &Database) -> Result<Vec<Value>> {
     let steps = [
         ("bare insert", REPLICA, "", bare_insert(&pair)),
         ("and the foreign key", "", "user", bare_insert(&pair)),
-        ("and number and count", "", "chat_messages_broadcast", insert.clone()),
-        ("and the policies", USER, "chat_messages_broadcast", insert),
-        ("and the function", USER, "chat_messages_broadcast", rpc(&pair)),
+        ("and number and count", "", "chat_messages_broadcast, chat_messages_allow", insert.clone()),
+        ("and the policies", USER, "chat_messages_broadcast, chat_messages_allow", insert),
+        ("and the function", USER, "chat_messages_broadcast, chat_messages_allow", rpc(&pair)),
+        ("and the limit", USER, "chat_messages_broadcast", rpc(&pair)),
         ("and the broadcast", USER, "", rpc(&pair)),
     ];
     let mut times: Vec<Cost> = steps.iter().map(|_| Cost::default()).collect();
     for _ in 0..ROUNDS / 3 {
         for ((_, session, off, sql), cost) in steps.iter().zip(&mut times) {
             let transaction = client.transaction().await?;
-            if !off.is_empty() {
+            for off in off.split(", ").filter(|off| !off.is_empty()) {
                 transaction.batch_execute(&format!("alter table public.chat_messages disable trigger {off}")).await?;
             }
             let claims = json!({"sub": pair.a_id}).to_string();
@@ -357,24 +376,117 @@ async fn profile(database: &Database) -> Result<Vec<Value>> {
     Ok(report)
 }
 
+/// A send with the limit to what one person sends and without it, in turn.
+async fn limit(server: &Server, goals: &mut Goals) -> Result<Value> {
+    let send = Query { name: "RPC send", kind: Kind::Send };
+    let mut sides = Vec::new();
+    for limited in [false, true] {
+        let database = server.database("chat").await?;
+        fill(&database, SMALL_ROWS, SMALL_THREADS).await?;
+        let mut client = database.superuser().await?;
+        if !limited {
+            client.batch_execute("drop trigger chat_messages_allow on public.chat_messages").await?;
+        }
+        let pair = pairs(&database, 1).await?.into_iter().next().context("a thread")?;
+        // Who has sent before has a row to lock and to write.
+        let transaction = begin(&mut client, &pair, true, send.kind).await?;
+        transaction.batch_execute(&rpc(&pair)).await?;
+        transaction.commit().await?;
+        sides.push((pair, client, Cost::default()));
+    }
+    for _ in 0..ROUNDS {
+        for (pair, client, cost) in &mut sides {
+            measure(client, pair, true, &send, cost, false).await?;
+        }
+    }
+    let [without, with] = [0, 1].map(|side: usize| sides[side].2.median());
+    println!("RPC send: {without:.0} us without a limit to what one person sends, {with:.0} with\n");
+    goals.ratio("RPC send: time, with the limit beside without", with / without, LIMIT_GOAL);
+    Ok(json!({"without_us": without, "with_us": with}))
+}
+
+/// A shop's account and one of its customers, however many others there are.
+async fn hubs(server: &Server, goals: &mut Goals) -> Result<Vec<Value>> {
+    let mut sides = Vec::new();
+    for threads in HUBS {
+        let database = server.database("chat").await?;
+        fill_hub(&database, threads, 5).await?;
+        let mut pair = pairs(&database, 1).await?.into_iter().next().context("a thread")?;
+        pair.last_seq = 205;
+        let client = database.superuser().await?;
+        client
+            .batch_execute(&format!(
+                "set session_replication_role = replica;
+                 insert into public.chat_messages (thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body, created_at, seq)
+                 select '{0}', '{1}', '{2}', '{3}', 'What shall we chop today?', '2025-01-01'::timestamptz + n * interval '1 second', n
+                   from generate_series(6, {4}) n;
+                 update public.chat_threads set last_seq = {4} where thread_id = '{0}';
+                 reset session_replication_role",
+                pair.thread_id, pair.a_id, pair.a, pair.b, pair.last_seq
+            ))
+            .await?;
+        client.batch_execute("vacuum (analyze) public.chat_messages").await?;
+        sides.push((pair, client));
+    }
+    println!("one account in every thread, median us{:>11}{:>12}{:>12} threads", HUBS[0], HUBS[1], HUBS[2]);
+    let mut report = Vec::new();
+    for hub in [true, false] {
+        let who = if hub { "the account" } else { "a customer" };
+        for query in HUB_QUERIES {
+            let mut costs = HUBS.map(|_| Cost::default());
+            for _ in 0..ROUNDS / 3 {
+                for ((pair, client), cost) in sides.iter_mut().zip(&mut costs) {
+                    let Pair { thread_id, a, b, a_id, b_id, last_seq } = pair.clone();
+                    let swapped = Pair { thread_id, a: b, b: a, a_id: b_id, b_id: a_id, last_seq };
+                    measure(client, if hub { &swapped } else { pair }, true, query, cost, false).await?;
+                }
+            }
+            let medians = costs.each_mut().map(Cost::median);
+            println!(
+                "  {:<34}{:>12.0}{:>12.0}{:>12.0}",
+                format!("{who}: {}", query.name),
+                medians[0],
+                medians[1],
+                medians[2]
+            );
+            let ratio = medians[1..].iter().fold(0.0, |most: f64, median| most.max(median / medians[0]));
+            goals.ratio(&format!("{who}, {}: time, up to 100,000 threads beside 100", query.name), ratio, HUB_GOAL);
+            report.push(json!({"who": who, "query": query.name, "threads": HUBS, "median_us": medians}));
+        }
+    }
+    println!();
+    Ok(report)
+}
+
 /// Somebody without a thread asks for everything.
-async fn stranger(database: &Database) -> Result<Value> {
+async fn stranger(database: &Database) -> Result<Vec<Value>> {
     let mut client = database.superuser().await?;
     let transaction = client.transaction().await?;
     transaction
         .batch_execute("select set_config('request.jwt.claims', '{\"sub\":\"00000000-0000-0000-0000-00000000ffff\"}', true); set local role authenticated")
         .await?;
-    let sql = "explain (analyze, buffers, format json) select * from public.chat_messages";
-    let plan: Value = transaction.query_one(sql, &[]).await?.get(0);
-    let buffers = plan[0]["Plan"]["Shared Hit Blocks"].as_i64().unwrap_or(-1);
-    println!(
-        "a stranger reads the whole table: {} us, {buffers} buffers\n",
-        plan[0]["Execution Time"].as_f64().unwrap_or(-1.0) * 1e3
-    );
-    Ok(json!({"execution_ms": plan[0]["Execution Time"], "buffers": buffers}))
+    let mut report = Vec::new();
+    for (what, sql) in [
+        ("the whole table", "select * from public.chat_messages"),
+        ("one row of it", "select * from public.chat_messages limit 1"),
+    ] {
+        let sql = &format!("explain (analyze, buffers, format json) {sql}");
+        // The first one plans what the functions keep.
+        transaction.query_one(sql, &[]).await?;
+        let plan: Value = transaction.query_one(sql, &[]).await?.get(0);
+        let buffers = plan[0]["Plan"]["Shared Hit Blocks"].as_i64().unwrap_or(-1);
+        let micros = plan[0]["Execution Time"].as_f64().unwrap_or(-1.0) * 1e3;
+        println!("a stranger reads {what}: {micros:.0} us, {buffers} buffers");
+        report.push(json!({"reads": what, "execution_us": micros, "buffers": buffers}));
+    }
+    println!();
+    Ok(report)
 }
 
 async fn writers(database: &Database, threads: i64, sends: usize, goals: &mut Goals) -> Result<Value> {
+    // So much that nobody is refused, and each send is still asked about.
+    let limits = "update public.chat_limits set sends_per_second = 1000000, send_burst = 1000000";
+    database.superuser().await?.batch_execute(limits).await?;
     // The one thread is not the big one, so that its rows are soon counted.
     let pairs = Arc::new(pairs(database, threads + 1).await?.split_off(1));
     let start = Instant::now();
