@@ -23,7 +23,7 @@ pub enum Suite {
     Sim,
     /// The migrations under every role
     Sql,
-    /// The stand-in for Supabase
+    /// The stand-in for Supabase, its REST beside a genuine PostgREST
     StandIn,
     /// The genuine supabase-js: the stand-in as it sees it, and a ChatSession in Chromium on the other side
     SupabaseJs,
@@ -79,7 +79,8 @@ impl Suite {
             }
             Suite::StandIn => {
                 node::install("www-example/supabase")?;
-                cargo_test(count, &["supabase-local"])
+                cargo_test(count, &["supabase-local"])?;
+                postgrest(count)
             }
             Suite::SupabaseJs => supabase_js(count),
             Suite::Browser => browser(count),
@@ -165,6 +166,18 @@ fn npm_test(count: &mut Count, folder: &str) -> Result<()> {
     let dir = node::install(folder)?;
     let title = format!("npm test in {folder}");
     count.tests(process::attempt(&title, Command::new("npm").arg("test").current_dir(dir))?);
+    Ok(())
+}
+
+/// The stand-in's REST beside a genuine PostgREST.
+fn postgrest(count: &mut Count) -> Result<()> {
+    let dir = node::install("tests/postgrest")?;
+    let stack = Stack::start(0)?;
+    let ran = process::attempt("beside PostgREST", node_test(&stack).current_dir(dir))?;
+    for line in ran.output().lines().filter(|line| line.contains("requests compared")) {
+        println!("  {}", line.trim_start_matches("ℹ ").trim());
+    }
+    count.tests(ran);
     Ok(())
 }
 

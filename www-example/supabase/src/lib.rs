@@ -220,6 +220,7 @@ impl Server {
             .route("/rest/v1/", any(rest::root))
             .route("/rest/v1/{table}", any(rest::table))
             .route("/rest/v1/rpc/{function}", any(rest::rpc))
+            .route("/rest/v1/{table}/{*deeper}", any(rest::deeper))
             .route("/realtime/v1/websocket", get(realtime::connect))
             .fallback(not_imitated)
             .layer(DefaultBodyLimit::max(BODY_LIMIT))

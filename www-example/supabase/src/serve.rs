@@ -151,10 +151,12 @@ async fn gateway(server: &Arc<Server>, router: &Router, request: Request<Body>) 
 
 /// What the gateway asks of a request before a service sees it.
 async fn pass(server: &Arc<Server>, router: &Router, mut request: Request<Body>) -> Response {
-    if request.method() == Method::OPTIONS {
+    let path = request.uri().path();
+    // The gateway answers preflights; what else asks REST for its options is passed on.
+    let preflight = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    if request.method() == Method::OPTIONS && (preflight || !path.starts_with("/rest/v1/")) {
         return StatusCode::OK.into_response();
     }
-    let path = request.uri().path();
     let open = path == "/auth/v1/.well-known/jwks.json" || path == "/auth/v1/health";
     if !open {
         let from_query = || {

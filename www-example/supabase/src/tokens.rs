@@ -26,6 +26,8 @@ const KEYS_LIFETIME: u64 = 10 * 365 * 24 * 3600;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TokenError {
     Malformed,
+    /// Well signed, but its claims are no JSON object.
+    Claims,
     /// The number of dot-separated parts, where it is not three.
     Parts(usize),
     Signature,
@@ -119,7 +121,6 @@ impl Tokens {
             return Err(TokenError::Parts(parts.len()));
         };
         let header_claims = decode(header)?;
-        let claims = decode(payload)?;
         let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| TokenError::Malformed)?;
         let body = &token[..header.len() + 1 + payload.len()];
         let good = match header_claims.get("alg").and_then(Value::as_str) {
@@ -132,6 +133,7 @@ impl Tokens {
         if !good {
             return Err(TokenError::Signature);
         }
+        let claims = decode(payload).map_err(|_| TokenError::Claims)?;
         let (now, tolerance) = (now() as f64, leeway as f64);
         let time = |name: &'static str| match claims.get(name) {
             None | Some(Value::Null) => Ok(None),

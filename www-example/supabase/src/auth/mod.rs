@@ -214,7 +214,9 @@ fn bearer(server: &Server, headers: &HeaderMap) -> Result<Claims> {
         })?;
     server.tokens.verify(token.trim(), 0).map_err(|error| {
         let why = match error {
-            TokenError::Parts(_) | TokenError::Malformed | TokenError::NotANumber(_) => "token is malformed",
+            TokenError::Parts(_) | TokenError::Malformed | TokenError::Claims | TokenError::NotANumber(_) => {
+                "token is malformed"
+            }
             TokenError::Signature => "token signature is invalid",
             TokenError::Expired(_) => "token has invalid claims: token is expired",
             TokenError::NotYetValid | TokenError::IssuedInFuture => "token has invalid claims: token is not valid yet",

@@ -555,7 +555,7 @@ pub enum TokenRefusal {
 impl TokenRefusal {
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Token(TokenError::Malformed | TokenError::Parts(_)) => "MalformedJWT",
+            Self::Token(TokenError::Malformed | TokenError::Claims | TokenError::Parts(_)) => "MalformedJWT",
             Self::Token(TokenError::Signature) => "JwtSignatureError",
             Self::Token(_) | Self::MissingClaims => "InvalidJWTToken",
         }
@@ -563,7 +563,9 @@ impl TokenRefusal {
 
     pub fn message(&self) -> String {
         match self {
-            Self::Token(TokenError::Malformed | TokenError::Parts(_)) => "The token provided is not a valid JWT".into(),
+            Self::Token(TokenError::Malformed | TokenError::Claims | TokenError::Parts(_)) => {
+                "The token provided is not a valid JWT".into()
+            }
             Self::Token(TokenError::Signature) => "Failed to validate JWT signature".into(),
             Self::Token(TokenError::Expired(ago)) => {
                 format!("Token has expired {ago} seconds ago")

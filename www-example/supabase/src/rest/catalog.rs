@@ -40,19 +40,23 @@ impl Function {
 #[derive(Debug, Default)]
 pub struct Catalog {
     pub tables: HashMap<String, Table>,
+    /// What `alter role … set` says, such as `statement_timeout`: it holds for a transaction as that role.
+    pub role_settings: HashMap<String, Vec<(String, String)>>,
     functions: HashMap<String, Vec<Function>>,
 }
 
 impl Catalog {
     pub fn function(&self, name: &str, arguments: &[&str]) -> Vec<&Function> {
-        let all = self.functions.get(name).map_or(&[][..], Vec::as_slice);
-        all.iter().filter(|f| f.takes(arguments)).collect()
+        self.named(name).iter().filter(|f| f.takes(arguments)).collect()
     }
 
     /// Whether any function of this name takes an argument of that name.
     pub fn is_argument(&self, function: &str, argument: &str) -> bool {
-        let all = self.functions.get(function).map_or(&[][..], Vec::as_slice);
-        all.iter().flat_map(|f| &f.arguments).any(|(name, ..)| name == argument)
+        self.named(function).iter().flat_map(|f| &f.arguments).any(|(name, ..)| name == argument)
+    }
+
+    fn named(&self, function: &str) -> &[Function] {
+        self.functions.get(function).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -75,6 +79,14 @@ select p.proname::text,
   p.provolatile = 'v'
 from pg_proc p join pg_type t on t.oid = p.prorettype
 where p.pronamespace = 'public'::regnamespace and p.prokind = 'f' and p.prorettype <> 'trigger'::regtype";
+
+const ROLE_SETTINGS: &str = "
+select r.rolname::text, split_part(pair, '=', 1), substr(pair, strpos(pair, '=') + 1)
+from pg_db_role_setting s
+join pg_roles r on r.oid = s.setrole
+cross join unnest(s.setconfig) pair
+join pg_settings known on known.name = split_part(pair, '=', 1) and known.context = 'user'
+where s.setdatabase = 0 and pg_has_role('authenticator', r.oid, 'member')";
 
 /// The catalog of now, shared by all requests.
 #[derive(Default)]
@@ -116,6 +128,9 @@ impl Cache {
                 volatile: row.get(7),
             };
             catalog.functions.entry(row.get(0)).or_default().push(function);
+        }
+        for row in client.query(ROLE_SETTINGS, &[]).await? {
+            catalog.role_settings.entry(row.get(0)).or_default().push((row.get(1), row.get(2)));
         }
         let catalog = Arc::new(catalog);
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&catalog);

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio_postgres::error::DbError;
 
 use crate::tokens::TokenError;
@@ -13,54 +13,39 @@ use crate::tokens::TokenError;
 #[derive(Debug, Clone, PartialEq)]
 pub struct RestError {
     pub status: StatusCode,
-    pub code: Box<str>,
+    pub code: String,
     pub message: String,
-    pub details: Value,
-    pub hint: Value,
-    /// Those that a raised error brings along.
-    pub headers: Option<Box<HeaderMap>>,
-}
-
-/// The MESSAGE of `raise sqlstate 'PGRST'`: the body of the answer.
-#[derive(Deserialize)]
-struct RaisedBody {
-    code: String,
-    message: String,
-    details: Option<String>,
-    hint: Option<String>,
-}
-
-/// Its DETAIL: the rest of the answer. A `status_text` is not imitated.
-#[derive(Deserialize)]
-struct RaisedHead {
-    status: u16,
-    headers: BTreeMap<String, String>,
+    pub details: Option<String>,
+    pub hint: Option<String>,
+    /// Beside those of every error.
+    headers: Option<Box<HeaderMap>>,
 }
 
 impl RestError {
     pub fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
         Self {
             status: StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-            code: code.into(),
+            code: code.to_owned(),
             message: message.into(),
-            details: Value::Null,
-            hint: Value::Null,
+            details: None,
+            hint: None,
             headers: None,
         }
     }
 
-    pub fn details(self, details: impl Into<Value>) -> Self {
-        Self { details: details.into(), ..self }
+    pub fn details(self, details: impl Into<String>) -> Self {
+        Self { details: Some(details.into()), ..self }
     }
 
-    pub fn hint(self, hint: impl Into<Value>) -> Self {
-        Self { hint: hint.into(), ..self }
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
     }
 
     pub fn token(error: &TokenError) -> Self {
         let bad = |message: &str| Self::new(401, "PGRST301", message);
         let claim = |message: &str| Self::new(401, "PGRST303", message);
         match error {
+            TokenError::Parts(0) => bad("Empty JWT is sent in Authorization header"),
             TokenError::Parts(parts) => bad(&format!("Expected 3 parts in JWT; got {parts}")),
             TokenError::Malformed => bad("JWT cryptographic operation failed"),
             TokenError::Signature => {
@@ -69,8 +54,22 @@ impl RestError {
             TokenError::Expired(_) => claim("JWT expired"),
             TokenError::NotYetValid => claim("JWT not yet valid"),
             TokenError::IssuedInFuture => claim("JWT issued at future"),
+            TokenError::Claims => claim("Parsing claims failed"),
             TokenError::NotANumber(name) => claim(&format!("The JWT '{name}' claim must be a number")),
         }
+    }
+
+    /// A window of rows that holds none.
+    pub fn no_window() -> Self {
+        let details = "Limit should be greater than or equal to zero.";
+        Self::new(416, "PGRST103", "Requested range not satisfiable").details(details)
+    }
+
+    pub fn header(mut self, name: HeaderName, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.get_or_insert_default().insert(name, value);
+        }
+        self
     }
 
     /// Something that PostgREST can and the stand-in cannot.
@@ -88,32 +87,60 @@ impl RestError {
     pub fn database(error: &DbError, anonymous: bool) -> Self {
         let code = error.code().code();
         if code == "PGRST" {
-            return Self::raised(error.message(), error.detail().unwrap_or_default());
+            return Self::raised(error.message(), error.detail());
         }
-        let optional = |text: Option<&str>| text.map_or(Value::Null, Value::from);
-        Self::new(status(code, error.message(), anonymous), code, error.message())
-            .details(optional(error.detail()))
-            .hint(optional(error.hint()))
+        Self {
+            details: error.detail().map(str::to_owned),
+            hint: error.hint().map(str::to_owned),
+            ..Self::new(status(code, error.message(), anonymous), code, error.message())
+        }
     }
 
-    /// An error that brings its whole answer along:
-    /// <https://docs.postgrest.org/en/v12/references/errors.html#raise-headers-and-status>. The words about one that can't
-    /// be read are those of PostgREST 12.0.2.
-    fn raised(message: &str, detail: &str) -> Self {
-        let (Ok(body), Ok(head)) =
-            (serde_json::from_str::<RaisedBody>(message), serde_json::from_str::<RaisedHead>(detail))
-        else {
-            return Self::new(500, "PGRST121", "The message and detail field of RAISE 'PGRST' error expects JSON");
+    /// `raise sqlstate 'PGRST'`: the function says status, headers and body itself.
+    fn raised(message: &str, detail: Option<&str>) -> Self {
+        let broken = |details: String, hint: &str| {
+            Self::new(500, "PGRST121", "Could not parse JSON in the \"RAISE SQLSTATE 'PGRST'\" error")
+                .details(details)
+                .hint(hint)
         };
-        let headers = head.headers.iter().filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?)));
-        let optional = |text: Option<String>| text.map_or(Value::Null, Value::from);
+        let message_hint = "MESSAGE must be a JSON object with obligatory keys: 'code', 'message' and optional keys: 'details', 'hint'.";
+        let detail_hint =
+            "DETAIL must be a JSON object with obligatory keys: 'status', 'headers' and optional key: 'status_text'.";
+        let Ok(body) = serde_json::from_str::<RaisedBody>(message) else {
+            return broken(format!("Invalid JSON value for MESSAGE: '{message}'"), message_hint);
+        };
+        let Some(detail) = detail else {
+            return broken("DETAIL is missing in the RAISE statement".into(), detail_hint);
+        };
+        let Ok(answer) = serde_json::from_str::<RaisedAnswer>(detail) else {
+            return broken(format!("Invalid JSON value for DETAIL: '{detail}'"), detail_hint);
+        };
+        let headers = answer.headers.iter().filter_map(|(name, value)| {
+            Some((HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_str(value).ok()?))
+        });
         Self {
+            status: StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            code: body.code,
+            message: body.message,
+            details: body.details,
+            hint: body.hint,
             headers: Some(Box::new(headers.collect())),
-            details: optional(body.details),
-            hint: optional(body.hint),
-            ..Self::new(head.status, &body.code, body.message)
         }
     }
+}
+
+#[derive(Deserialize)]
+struct RaisedBody {
+    code: String,
+    message: String,
+    details: Option<String>,
+    hint: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct RaisedAnswer {
+    status: u16,
+    headers: BTreeMap<String, String>,
 }
 
 fn status(code: &str, message: &str, anonymous: bool) -> u16 {
@@ -122,18 +149,20 @@ fn status(code: &str, message: &str, anonymous: bool) -> u16 {
         "42501" => 403,
         "23503" | "23505" => 409,
         "25006" => 405,
+        "21000" if message.ends_with("requires a WHERE clause") => 400,
+        "21000" | "53400" => 500,
         "42883" if message.starts_with("function xmlagg(") => 406,
         "42883" | "42P01" => 404,
         "42P17" => 500,
-        "22023" if message.starts_with("role ") => 401,
+        "22023" if message.starts_with("role ") && message.ends_with(" does not exist") => 401,
         "57P01" => 503,
         "P0001" => 400,
-        "21000" => 400,
         _ => match (code.get(..2).unwrap_or(""), code.strip_prefix("PT")) {
             (_, Some(custom)) => custom.parse().unwrap_or(500),
             ("08" | "53", _) => 503,
-            ("25" | "28" | "2D" | "38" | "39" | "3B" | "40" | "55" | "57" | "58", _)
-            | ("F0" | "HV" | "P0" | "XX" | "54", _) => 500,
+            ("0L" | "0P" | "28", _) => 403,
+            ("09" | "25" | "2D" | "38" | "39" | "3B" | "40" | "54" | "55" | "57" | "58", _)
+            | ("F0" | "HV" | "P0" | "XX", _) => 500,
             _ => 400,
         },
     }
@@ -147,14 +176,20 @@ impl IntoResponse for RestError {
             "hint": self.hint,
             "message": self.message,
         });
-        let mut response = (self.status, axum::Json(body)).into_response();
-        if self.code.starts_with("PGRST30") {
+        let content_type = [(header::CONTENT_TYPE, "application/json; charset=utf-8")];
+        let mut response = (self.status, content_type, body.to_string()).into_response();
+        if self.status == StatusCode::UNAUTHORIZED && !self.code.starts_with("PGRST30") {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        } else if self.code.starts_with("PGRST30") {
             let challenge = format!("Bearer error=\"invalid_token\", error_description=\"{}\"", self.message);
             if let Ok(value) = HeaderValue::from_str(&challenge) {
                 response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
             }
         }
-        response.headers_mut().extend(self.headers.map(|headers| *headers).unwrap_or_default());
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("0"));
+        }
+        response.headers_mut().extend(self.headers.into_iter().flat_map(|headers| *headers));
         response
     }
 }
@@ -184,25 +219,5 @@ mod tests {
             assert_eq!(status(code, message, false), expected, "{code}");
         }
         assert_eq!(status("42501", "denied", true), 401);
-    }
-
-    /// As PostgREST 12.0.2 answered.
-    #[test]
-    fn an_error_brings_its_status_and_headers() {
-        let (body, head) = (r#"{"code":"53400","message":"slow"}"#, r#"{"status":429,"headers":{"Retry-After":"3"}}"#);
-        let error = RestError::raised(body, head);
-        assert_eq!((error.status.as_u16(), &*error.code, error.message.as_str()), (429, "53400", "slow"));
-        assert_eq!(error.headers.unwrap()[header::RETRY_AFTER], "3");
-        for (body, head) in [
-            (body, ""),
-            (body, r#"{"status":429}"#),
-            (body, r#"{"status":"429","headers":{}}"#),
-            (body, r#"{"status":429,"headers":{"Retry-After":3}}"#),
-            (r#"{"message":"slow"}"#, head),
-            ("slow", head),
-        ] {
-            let error = RestError::raised(body, head);
-            assert_eq!((error.status.as_u16(), &*error.code), (500, "PGRST121"), "{body} {head}");
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! The one statement of a request. It yields one row: `total` (rows without the window, if asked for), `page` (rows
-//! given) and `body` (their JSON, made by PostgreSQL so that its text forms are PostgREST's).
+//! given), `body` (their JSON, made by PostgreSQL so that its text forms are PostgREST's), and what was set meanwhile:
+//! `inserted` (how many rows of an upsert are new), `status` and `headers` (by the function that was called).
 
 use std::collections::BTreeSet;
 
@@ -11,6 +12,9 @@ use super::catalog::{Function, Returns, Table};
 use super::error::RestError;
 use super::query::Query;
 use crate::sql::{identifier, quote};
+
+/// The name under which a function's rows are known.
+pub const CALL: &str = "pgrst_call";
 
 type Result<T> = std::result::Result<T, RestError>;
 
@@ -28,6 +32,17 @@ pub enum Shape {
     Nothing,
 }
 
+/// Which rows the `Content-Range` of an answer tells of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Range {
+    /// A part of a greater whole.
+    Window,
+    /// Those that were changed.
+    Changed,
+    /// None: rows are new, or gone.
+    Nothing,
+}
+
 #[derive(Debug)]
 pub struct Statement {
     with: String,
@@ -36,8 +51,13 @@ pub struct Statement {
     pub shape: Shape,
     pub success: StatusCode,
     pub read_only: bool,
-    /// Whether its rows are a part of a greater whole, so that a range says which.
-    pub windowed: bool,
+    pub range: Range,
+    /// A row that is inserted has its address in `Location`: the body holds its key.
+    pub locates: bool,
+    /// The answer's `Preference-Applied`.
+    pub applied: Vec<String>,
+    /// More changed rows than this are an error.
+    pub max_affected: Option<u64>,
 }
 
 impl Statement {
@@ -50,7 +70,10 @@ impl Statement {
             shape: Shape::Rows,
             success: StatusCode::OK,
             read_only: true,
-            windowed: true,
+            range: Range::Window,
+            locates: false,
+            applied: prefer.count_word.iter().map(Clone::clone).collect(),
+            max_affected: None,
         }
     }
 
@@ -59,8 +82,12 @@ impl Statement {
         let (rows, json) = match parse(body)? {
             Value::Array(rows) => (rows, text.to_owned()),
             row @ Value::Object(_) => (vec![row], format!("[{text}]")),
-            _ => return Err(bad_body()),
+            // PostgREST takes anything else for no row at all.
+            _ => (Vec::new(), "[]".into()),
         };
+        if prefer.missing_default {
+            return Err(RestError::not_imitated("Prefer: missing=default (defaultToNull: false)"));
+        }
         let columns = match &query.columns {
             Some(columns) => columns.clone(),
             None => common_keys(&rows)?,
@@ -73,14 +100,29 @@ impl Statement {
         } else {
             let (list, record) = typed(table, found, &columns)?;
             let json = quote(&json);
-            format!("({list}) select {list} from json_to_recordset({json}::json) as _({record})")
+            // Counts each row up, and an update of one that is there down again.
+            let counted =
+                if prefer.merge_duplicates { format!(" where {} <> '-1'", count_inserted(1)) } else { String::new() };
+            format!("({list}) select {list} from json_to_recordset({json}::json) as _({record}){counted}")
         };
         let conflict = conflict(found, query, prefer, &columns);
-        let mut statement = Self::write(prefer, StatusCode::CREATED);
+        let mut statement = Self::write(prefer, StatusCode::CREATED, Range::Nothing);
+        if (prefer.merge_duplicates || prefer.ignore_duplicates)
+            && (query.on_conflict.is_some() || !found.key.is_empty())
+        {
+            let word = if prefer.merge_duplicates { "merge" } else { "ignore" };
+            statement.applied.insert(0, format!("resolution={word}-duplicates"));
+        }
+        if prefer.headers_only && !found.key.is_empty() {
+            statement.locates = true;
+        }
         statement.source = if rows.is_empty() {
             format!("select {} from {name} where false", query.selected())
         } else {
-            format!("insert into {name} {values}{conflict}{}", returning(query, prefer))
+            let key: Vec<String> = found.key.iter().map(|c| identifier(c)).collect();
+            let returning =
+                if statement.locates { format!(" returning {}", key.join(", ")) } else { returning(query, prefer) };
+            format!("insert into {name} {values}{conflict}{returning}")
         };
         if !prefer.representation {
             statement.success = StatusCode::CREATED;
@@ -89,20 +131,23 @@ impl Statement {
     }
 
     pub fn update(table: &str, found: &Table, query: &Query, prefer: &Prefer, body: &[u8]) -> Result<Self> {
-        let Value::Object(changes) = parse(body)? else {
-            return Err(bad_body());
+        let (changes, text) = match parse(body)? {
+            Value::Object(changes) => (changes, text(body)?.to_owned()),
+            Value::Array(rows) => match rows.into_iter().next() {
+                Some(Value::Object(first)) => (first.clone(), Value::Object(first).to_string()),
+                _ => return Err(bad_body()),
+            },
+            _ => return Err(bad_body()),
         };
         let name = format!("\"public\".{}", identifier(table));
         let columns: Vec<String> = changes.keys().cloned().collect();
         let (_, record) = typed(table, found, &columns)?;
-        let mut statement = Self::write(prefer, StatusCode::OK);
+        let mut statement = Self::write(prefer, StatusCode::OK, Range::Changed);
         statement.source = if columns.is_empty() {
             format!("select {} from {name} where false", query.selected())
         } else {
-            statement.with = format!(
-                "pgrst_changes as (select * from json_to_record({}::json) as _({record})), ",
-                quote(text(body)?)
-            );
+            statement.with =
+                format!("pgrst_changes as (select * from json_to_record({}::json) as _({record})), ", quote(&text));
             let sets: Vec<String> = columns
                 .iter()
                 .map(|c| identifier(c))
@@ -114,44 +159,30 @@ impl Statement {
     }
 
     pub fn delete(table: &str, query: &Query, prefer: &Prefer) -> Self {
-        let mut statement = Self::write(prefer, StatusCode::OK);
+        let mut statement = Self::write(prefer, StatusCode::OK, Range::Nothing);
         statement.source =
             format!("delete from \"public\".{}{}{}", identifier(table), query.conditions(), returning(query, prefer));
         statement
     }
 
-    /// A function with its arguments by name: from a JSON object, or else from the query string.
-    pub fn call(name: &str, function: &Function, query: &Query, prefer: &Prefer, body: Option<&Arguments>) -> Self {
-        let given = |wanted: &str| match body {
-            Some(Arguments(object, _)) => object.contains_key(wanted),
-            None => query.arguments.iter().any(|(name, _)| name == wanted),
-        };
-        let used: Vec<&(String, String, bool)> = function.arguments.iter().filter(|(name, ..)| given(name)).collect();
+    /// A function with its arguments by name.
+    pub fn call(name: &str, function: &Function, query: &Query, prefer: &Prefer, given: &Arguments) -> Self {
+        let used: Vec<&(String, String, bool)> =
+            function.arguments.iter().filter(|(name, ..)| given.0.contains_key(name)).collect();
         let mut with = String::new();
-        if let Some(Arguments(_, text)) = body
-            && !used.is_empty()
-        {
+        if !used.is_empty() {
             let record: Vec<String> =
                 used.iter().map(|(name, kind, _)| format!("{} {kind}", identifier(name))).collect();
             with = format!(
                 "pgrst_args as (select * from json_to_record({}::json) as _({})), ",
-                quote(text),
+                quote(&given.1),
                 record.join(", ")
             );
         }
         let arguments: Vec<String> = used
             .iter()
-            .map(|(name, kind, _)| {
-                let column = identifier(name);
-                match body {
-                    Some(_) => format!("{column} := (select {column} from pgrst_args)"),
-                    None => {
-                        let last = query.arguments.iter().rev().find(|(n, _)| n == name);
-                        let value = last.map_or("", |(_, value)| value);
-                        format!("{column} := {}::{kind}", quote(value))
-                    }
-                }
-            })
+            .map(|(name, ..)| identifier(name))
+            .map(|column| format!("{column} := (select {column} from pgrst_args)"))
             .collect();
         let call = format!("\"public\".{}({})", identifier(name), arguments.join(", "));
         let (source, shape) = match (&function.returns, function.set) {
@@ -159,12 +190,12 @@ impl Statement {
             (Returns::Scalar, false) => (format!("select {call} as pgrst_scalar"), Shape::Scalar),
             (Returns::Scalar, true) => (format!("select {call} as pgrst_scalar{}", query.window()), Shape::Scalars),
             (Returns::Row, set) => (
-                format!("select {} from {call}{}{}", query.selected(), query.conditions(), query.window()),
+                format!("select {} from {call} {CALL}{}{}", query.selected(), query.conditions(), query.window()),
                 if set { Shape::Rows } else { Shape::Row },
             ),
         };
         let total =
-            (prefer.count && function.set).then(|| format!("select count(*) from {call}{}", query.conditions()));
+            (prefer.count && function.set).then(|| format!("select count(*) from {call} {CALL}{}", query.conditions()));
         Self {
             with,
             source,
@@ -175,11 +206,14 @@ impl Statement {
                 _ => StatusCode::OK,
             },
             read_only: !function.volatile,
-            windowed: true,
+            range: Range::Window,
+            locates: false,
+            applied: prefer.count_word.iter().map(Clone::clone).collect(),
+            max_affected: None,
         }
     }
 
-    fn write(prefer: &Prefer, success: StatusCode) -> Self {
+    fn write(prefer: &Prefer, success: StatusCode, range: Range) -> Self {
         Self {
             with: String::new(),
             source: String::new(),
@@ -187,21 +221,31 @@ impl Statement {
             shape: if prefer.representation { Shape::Rows } else { Shape::Nothing },
             success: if prefer.representation { success } else { StatusCode::NO_CONTENT },
             read_only: false,
-            windowed: false,
+            range,
+            locates: false,
+            applied: prefer.return_word.iter().chain(&prefer.count_word).map(Clone::clone).collect(),
+            max_affected: prefer.max_affected.filter(|_| success == StatusCode::OK),
         }
     }
 
-    pub fn sql(&self, singular: bool) -> String {
+    pub fn sql(&self, singular: bool, strip_nulls: bool) -> String {
+        let rows = if strip_nulls { "json_strip_nulls(json_agg(_t))" } else { "json_agg(_t)" };
         let body = match self.shape {
-            Shape::Rows if singular => "coalesce(json_agg(_t) -> 0, 'null')",
-            Shape::Rows => "coalesce(json_agg(_t), '[]')",
-            Shape::Row => "coalesce(json_agg(_t) -> 0, 'null')",
-            Shape::Scalar => "coalesce(json_agg(_t.pgrst_scalar) -> 0, 'null')",
-            Shape::Scalars => "coalesce(json_agg(_t.pgrst_scalar), '[]')",
-            Shape::Nothing => "''",
+            Shape::Nothing if self.locates => "coalesce(json_agg(_t), '[]')".into(),
+
+            Shape::Rows if singular => format!("coalesce({rows} -> 0, 'null')"),
+            Shape::Rows => format!("coalesce({rows}, '[]')"),
+            Shape::Row => format!("coalesce({rows} -> 0, 'null')"),
+            Shape::Scalar => "coalesce(json_agg(_t.pgrst_scalar) -> 0, 'null')".into(),
+            Shape::Scalars => "coalesce(json_agg(_t.pgrst_scalar), '[]')".into(),
+            Shape::Nothing => "''".to_owned(),
         };
         format!(
-            "with {}pgrst_source as ({}) select ({}) as total, count(*) as page, ({body})::text as body from pgrst_source _t",
+            "with {}pgrst_source as ({}) select ({}) as total, count(*) as page, ({body})::text as body,
+               nullif(current_setting('pgrst.inserted', true), '') as inserted,
+               nullif(current_setting('response.status', true), '') as status,
+               nullif(current_setting('response.headers', true), '') as headers
+             from pgrst_source _t",
             self.with,
             self.source,
             self.total.as_deref().unwrap_or("null"),
@@ -211,6 +255,13 @@ impl Statement {
 
 fn returning(query: &Query, prefer: &Prefer) -> String {
     if prefer.representation { format!(" returning {}", query.selected()) } else { " returning 1".into() }
+}
+
+/// How PostgREST tells whether an upsert made a row: an expression that moves a count.
+fn count_inserted(by: i8) -> String {
+    format!(
+        "set_config('pgrst.inserted', (coalesce(nullif(current_setting('pgrst.inserted', true), '')::int, 0) + {by})::text, true)"
+    )
 }
 
 fn conflict(found: &Table, query: &Query, prefer: &Prefer, columns: &[String]) -> String {
@@ -229,7 +280,7 @@ fn conflict(found: &Table, query: &Query, prefer: &Prefer, columns: &[String]) -
         "nothing".to_owned()
     } else {
         let sets: Vec<String> = columns.iter().map(|c| identifier(c)).map(|c| format!("{c} = excluded.{c}")).collect();
-        format!("update set {}", sets.join(", "))
+        format!("update set {} where {} <> '-1'", sets.join(", "), count_inserted(-1))
     };
     format!(" on conflict ({}) do {action}", list(target))
 }
@@ -249,9 +300,9 @@ fn typed(table: &str, found: &Table, columns: &[String]) -> Result<(String, Stri
 }
 
 fn common_keys(rows: &[Value]) -> Result<Vec<String>> {
+    let unequal = || RestError::new(400, "PGRST102", "All object keys must match");
     let keys = |row: &Value| -> Result<BTreeSet<String>> {
-        let object = row.as_object().ok_or_else(bad_body)?;
-        Ok(object.keys().cloned().collect())
+        Ok(row.as_object().ok_or_else(unequal)?.keys().cloned().collect())
     };
     let Some(first) = rows.first() else {
         return Ok(Vec::new());
@@ -259,7 +310,7 @@ fn common_keys(rows: &[Value]) -> Result<Vec<String>> {
     let first = keys(first)?;
     for row in rows {
         if keys(row)? != first {
-            return Err(RestError::new(400, "PGRST102", "All object keys must match"));
+            return Err(unequal());
         }
     }
     Ok(first.into_iter().collect())
@@ -278,15 +329,30 @@ fn text(body: &[u8]) -> Result<&str> {
 pub struct Arguments(Map<String, Value>, String);
 
 impl Arguments {
-    /// No body is no arguments.
+    /// No body is no arguments, and neither is anything but an object or an array with one.
     pub fn parse(body: &[u8]) -> Result<Self> {
+        let none = || Self(Map::new(), "{}".into());
         if body.is_empty() {
-            return Ok(Self(Map::new(), "{}".into()));
+            return Ok(none());
         }
-        match parse(body)? {
-            Value::Object(object) => Ok(Self(object, text(body)?.to_owned())),
-            _ => Err(bad_body()),
-        }
+        Ok(match parse(body)? {
+            Value::Object(object) => Self(object, text(body)?.to_owned()),
+            Value::Array(rows) => match rows.into_iter().next() {
+                Some(Value::Object(first)) => Self::of(first),
+                _ => none(),
+            },
+            _ => none(),
+        })
+    }
+
+    /// From a query string or a form: values are text.
+    pub fn from_pairs(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self::of(pairs.into_iter().map(|(name, value)| (name, value.into())).collect())
+    }
+
+    fn of(object: Map<String, Value>) -> Self {
+        let text = Value::Object(object.clone()).to_string();
+        Self(object, text)
     }
 
     pub fn names(&self) -> Vec<String> {
