@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, test } from 'node:test'
 import { Stage, Tab, pair } from './chaos/stage.js'
-import { SEND, admin, eventually, faults, rows } from './project.js'
+import { SEND, admin, database, eventually, faults, rows } from './project.js'
 
 /** @typedef {import('./chaos/stage.js').Person} Person */
 
@@ -169,6 +169,32 @@ test('typed while storage is still being read: it goes behind what an earlier pa
   // The second one's page may have died before it could write.
   assert.deepEqual((await there()).filter((body) => body !== 'second'), ['first', 'third'])
   assert.ok(['first,second,third', 'first,third'].includes((await there()).join()), (await there()).join())
+})
+
+test('more than one person may send: what the database refuses waits, and goes in its order', async () => {
+  const people = await pair()
+  const tab = await live(...people)
+  // The header is another origin's: a page reads it only if it is told that it may.
+  await tab.run(`{
+    const real = fetch
+    globalThis.waits = []
+    globalThis.fetch = async (...request) => {
+      const response = await real(...request)
+      if (response.status === 429) globalThis.waits.push(response.headers.get('retry-after'))
+      return response
+    }
+  }`)
+  await database.query('update public.chat_limits set sends_per_second = 1, send_burst = 2')
+  try {
+    const bodies = ['one', 'two', 'three', 'four', 'five']
+    for (const body of bodies) await tab.send(body)
+    await eventually(async () => assert.deepEqual((await rows(...people)).map(({ body }) => body), bodies))
+    for (const body of bodies) await thereOnce(tab, people, body)
+    const waits = /** @type {(string | null)[]} */ (await tab.run('waits'))
+    assert.deepEqual([...new Set(waits)], ['1'])
+  } finally {
+    await database.query('update public.chat_limits set sends_per_second = default, send_burst = default')
+  }
 })
 
 test('another tab sends what a dead one left', async () => {
