@@ -36,8 +36,9 @@ test('130 messages come as 50, 50 and 30, without a repeat or a hole, and the re
   }
   await list.evaluate((element) => element.scrollTo({ top: 0 }))
   await window.page.getByText('The start of your conversation with Ben').waitFor()
-  const older = pages.filter((length) => length > 0)
-  assert.deepEqual(older, [50, 50, 30], 'each message was read once')
+  // Reads of one or none ask whether something is new, or still the same.
+  const read = pages.filter((length) => length > 1)
+  assert.deepEqual(read, [50, 50, 30], 'each message was read once')
 })
 
 test('sent before the first page is there: nothing claims to be the start of the conversation', async () => {
