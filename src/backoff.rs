@@ -22,30 +22,40 @@ impl Rng {
     }
 }
 
-/// Exponential back-off with full jitter: the wait is drawn from zero to a bound that doubles up to a cap, so that the
+/// Exponential backoff with full jitter: the wait is drawn from zero to a bound that doubles up to a cap, so that the
 /// clients of a server that comes back do not all knock at once.
 #[derive(Clone, Debug, Default)]
 pub struct Backoff {
     tries: u32,
+    failed_at: u64,
     until: u64,
+    /// What the server asked for (`Retry-After`): no good news elsewhere shortens it.
+    not_before: u64,
 }
 
 /// The first bound, in ms.
 const BASE: u64 = 500;
-/// The last bound, in ms.
-const CAP: u64 = 30_000;
 /// The shortest wait, in ms: even the luckiest draw leaves the server a breath.
 const FLOOR: u64 = 50;
+/// The shortest wait after a failure while others succeed, in ms: what fails on its own must not be tried as often as
+/// they succeed.
+const RELIEVED: u64 = 2_000;
 
 impl Backoff {
-    /// A failure: waits from `now` on, and at least `at_least` ms.
-    pub fn fail(&mut self, now: u64, at_least: u64, rng: &mut Rng) {
-        let bound = CAP.min(BASE << self.tries.min(16));
+    /// A failure: waits from `now` on, at least `at_least` ms and else at most `cap` ms.
+    pub fn fail(&mut self, now: u64, at_least: u64, cap: u64, rng: &mut Rng) {
+        let bound = cap.min(BASE << self.tries.min(16));
+        let wait = rng.up_to(bound).max(FLOOR);
+        self.fail_for(now, wait.max(at_least));
+        self.not_before = now + at_least;
+    }
+
+    /// A failure that is waited out for `wait` ms.
+    pub fn fail_for(&mut self, now: u64, wait: u64) {
         self.tries += 1;
-        if mutated(Mutation::NoBackoff) {
-            return;
-        }
-        self.until = now + rng.up_to(bound).max(at_least).max(FLOOR);
+        self.failed_at = now;
+        self.not_before = 0;
+        self.until = if mutated(Mutation::NoBackoff) { 0 } else { now + wait };
     }
 
     /// A success: the next failure waits shortly again.
@@ -55,7 +65,19 @@ impl Backoff {
 
     /// Something changed for the better (online, visible): no need to wait any longer, but the count stays.
     pub fn hurry(&mut self) {
-        self.until = 0;
+        self.until = self.until.min(self.not_before);
+    }
+
+    /// Something else of the same server succeeded: what it failed for may be over.
+    pub fn relieve(&mut self) {
+        if !mutated(Mutation::DeafBackoffs) {
+            self.until = self.until.min(self.not_before.max(self.failed_at + RELIEVED));
+        }
+    }
+
+    /// Somebody waits: `most` ms from `now` on at most.
+    pub fn limit(&mut self, now: u64, most: u64) {
+        self.until = self.until.min(self.not_before.max(now + most));
     }
 
     /// When the wait is over.
@@ -71,21 +93,41 @@ impl Backoff {
 
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
-    use super::{BASE, Backoff, CAP, FLOOR, Rng};
+    use super::{BASE, Backoff, FLOOR, RELIEVED, Rng};
     use proptest::prelude::{any, prop_assert, proptest};
 
     proptest! {
         #[test]
-        fn waits_stay_between_floor_and_cap_and_honour_retry_after(seed in any::<u64>(), at_least in 0u64..100_000) {
+        fn waits_stay_between_floor_and_cap_and_honour_retry_after(
+            seed in any::<u64>(), at_least in 0u64..100_000, cap in 1_000u64..60_000,
+        ) {
             let mut rng = Rng::new(seed);
             let mut backoff = Backoff::default();
             for tries in 0..100 {
-                backoff.fail(1_000, at_least, &mut rng);
+                backoff.fail(1_000, at_least, cap, &mut rng);
                 let wait = backoff.until() - 1_000;
                 prop_assert!(wait >= FLOOR.max(at_least));
-                prop_assert!(wait <= (BASE << tries.min(10)).min(CAP).max(at_least).max(FLOOR));
+                prop_assert!(wait <= (BASE << tries.min(10)).min(cap).max(at_least).max(FLOOR));
+                for shorten in [Backoff::relieve, Backoff::hurry] {
+                    shorten(&mut backoff);
+                    prop_assert!(backoff.until() >= 1_000 + at_least, "earlier than the server asked for");
+                }
             }
         }
+    }
+
+    #[test]
+    fn what_fails_alone_is_not_tried_as_often_as_others_succeed() {
+        let mut backoff = Backoff::default();
+        let mut tries = 0;
+        for now in 0..60_000 {
+            if backoff.until() <= now {
+                tries += 1;
+                backoff.fail_for(now, 10_000);
+            }
+            backoff.relieve();
+        }
+        assert_eq!(tries, 60_000 / RELIEVED);
     }
 
     #[test]

@@ -45,9 +45,12 @@ const JOIN_WITHIN: u64 = 30_000;
 /// A channel that was joined this long was a good one.
 const STABLE_AFTER: u64 = 30_000;
 
-/// The waits after a refusal that may last, in ms: the first one, doubled each time up to the last one.
+/// The waits after a refusal that may last, in ms: the first one, doubled each time up to a cap. It is low for the first
+/// few, as a restart or a lock at the server passes.
 const REFUSED_FIRST: u64 = 2_500;
-const REFUSED_LAST: u64 = 60_000;
+const REFUSED_CAP: u64 = 10_000;
+const REFUSED_FEW: u32 = 8;
+const REFUSED_LONG: u64 = 60_000;
 
 /// How `system` errors about a token begin: they bear no code.
 const TOKEN_TROUBLE: [&str; 4] =
@@ -147,19 +150,20 @@ impl Channel {
     }
 
     /// Refused, crashed or closed by the server: joins again after a while.
-    pub fn failed(&mut self, now: u64, rng: &mut Rng) {
+    pub fn failed(&mut self, now: u64, cap: u64, rng: &mut Rng) {
         if matches!(self.state, State::Joined { since, .. } if now.saturating_sub(since) >= STABLE_AFTER) {
             self.backoff.reset();
         }
         self.state = State::Idle;
-        self.backoff.fail(now, 0, rng);
+        self.backoff.fail(now, 0, cap, rng);
     }
 
     /// Refused for what may last: joins again ever more slowly, as each refusal stalls the socket for 5 s.
     pub fn refused(&mut self, now: u64, rng: &mut Rng) {
         self.state = State::Idle;
-        let at_least = (REFUSED_FIRST << self.backoff.tries().min(8)).min(REFUSED_LAST);
-        self.backoff.fail(now, at_least, rng);
+        let tries = self.backoff.tries();
+        let wait = if tries < REFUSED_FEW { (REFUSED_FIRST << tries).min(REFUSED_CAP) } else { REFUSED_LONG };
+        self.backoff.fail_for(now, wait + rng.up_to(wait / 4));
     }
 
     /// Gone without fault of its own (the socket went, or we leave): joins again as soon as it may. Answers the
@@ -168,6 +172,13 @@ impl Channel {
         let join_ref = self.join_ref();
         self.state = State::Idle;
         join_ref
+    }
+
+    /// The device slept: what was asked before is not waited for.
+    pub fn slept(&mut self) {
+        if self.is_joining() {
+            self.state = State::Idle;
+        }
     }
 
     /// Waits no longer.

@@ -7,7 +7,8 @@
 //! 2. do every [`Output`] that [`Engine::poll`] hands out, until `None`;
 //! 3. set one timer for [`Engine::next_timeout`] and, when it fires, handle [`Input::Timeout`].
 
-use crate::backoff::Rng;
+use crate::backoff::{Backoff, Rng};
+use crate::clock::Clock;
 use crate::error::ChatError;
 use crate::json::Json;
 use crate::message::MessageId;
@@ -35,9 +36,9 @@ pub struct Now {
 /// The time as the engine has it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Time {
-    /// What every deadline is measured on, in ms since the start. Each time it moves by whichever of the two clocks of
-    /// [`Now`] ran further: the monotonic one stands still while some devices sleep, and the wall clock can be set back.
-    /// A wall clock that is set ahead ends waits and tokens early, once; nothing can prolong them.
+    /// What every deadline is measured on, in ms since the start. It moves by the monotonic clock of [`Now`], and by the
+    /// wall clock where that ran clearly further: the monotonic one stands still while some devices sleep, and the wall clock
+    /// can be set back. A wall clock that is set ahead ends waits and tokens early, once; nothing can prolong them.
     pub clock: u64,
     /// [`Now::wall`].
     pub wall: u64,
@@ -221,8 +222,8 @@ pub enum Status {
     Reconnecting,
     /// The browser says that there is no network.
     Offline,
-    /// Signed out. Opens again by itself once the token endpoint gives a token: asked when the page becomes visible,
-    /// goes online, or opens a session.
+    /// Signed out. Opens again by itself once the token endpoint gives a token: asked when the page becomes visible, goes
+    /// online, or opens a session, and every 30 to 60 s while it is seen.
     AuthRequired,
     /// Closed by the page, or stopped for good by [`State::error`].
     Closed,
@@ -251,7 +252,7 @@ pub struct State {
     pub has_older: bool,
     /// Whether a page of older messages is on its way.
     pub loading_older: bool,
-    /// What keeps the thread from being live, if anything failed.
+    /// What keeps the thread from being live, if anything failed; of a live one, why messages are not sent, if they are not.
     pub error: Option<ChatError>,
 }
 
@@ -266,15 +267,26 @@ pub struct Engine<V> {
 #[derive(Debug)]
 pub(crate) struct Core<V> {
     pub(crate) config: Config,
+    clock: Clock,
+    /// What `clock` says.
     pub(crate) now: Time,
-    /// When it was called last.
-    last: Option<Now>,
     pub(crate) rng: Rng,
     pub(crate) token: Token,
     pub(crate) socket: Socket,
-    pub(crate) online: bool,
-    pub(crate) visible: bool,
+    offline: Option<Offline>,
+    /// Since when the page is not seen.
+    hidden_since: Option<u64>,
+    /// Whether the device slept since the page was seen.
+    slept: bool,
     pub(crate) restoring: bool,
+    /// Whether some message waits to be sent.
+    waiting: bool,
+    /// Something of the server succeeded: what waits after a failure may wait less.
+    pub(crate) good_news: bool,
+    /// When PostgREST itself answered last.
+    pub(crate) answered_at: u64,
+    /// Whether the server tells after a join when broadcasts can flow.
+    pub(crate) tells_ready: bool,
     /// Whether some thread's join waits for its answer.
     pub(crate) joining: bool,
     /// The threads that are known to exist.
@@ -283,6 +295,16 @@ pub(crate) struct Core<V> {
     pending: Vec<Pending>,
     last_request: u32,
     wake: Option<u64>,
+}
+
+/// The browser says that there is no network. It may be wrong.
+#[derive(Debug)]
+struct Offline {
+    since: u64,
+    /// When the network is tried all the same.
+    try_at: u64,
+    /// Whether this is such a moment.
+    trying: bool,
 }
 
 /// A request whose answer is awaited.
@@ -305,6 +327,17 @@ pub(crate) enum Purpose {
 
 /// A timer that fires this late, in ms, or a wall clock that ran this much further: the device slept.
 const SLEPT: u64 = 5_000;
+/// The longest wait after a failure, in ms: while a message waits to be sent, while the page is seen, and else.
+const CAP_WAITING: u64 = 5_000;
+const CAP_SEEN: u64 = 10_000;
+const CAP_HIDDEN: u64 = 30_000;
+/// How often the network is tried while the browser says that there is none, in ms.
+const TRY_OFFLINE_EVERY: u64 = 120_000;
+/// What comes so soon after the word that there is no network was on its way before it, in ms.
+const ON_ITS_WAY: u64 = 5_000;
+/// A page that was not seen for so long leaves its socket, in ms: its timers may run once a minute, which is the server's
+/// idle limit, and it reads what it missed when it is seen.
+const AWAY_AFTER: u64 = 300_000;
 /// How long the token endpoint may take.
 const TOKEN_WITHIN: u64 = 20_000;
 
@@ -324,6 +357,40 @@ impl<V> Core<V> {
     pub(crate) fn abort(&mut self, request: RequestId) {
         self.pending.retain(|pending| pending.id != request);
         self.emit(Output::Abort(request));
+    }
+
+    /// Whether anything may be asked of the network.
+    pub(crate) fn may_ask(&self) -> bool {
+        self.offline.as_ref().is_none_or(|offline| offline.trying) || mutated(Mutation::KnockOffline)
+    }
+
+    pub(crate) fn is_online(&self) -> bool {
+        self.offline.is_none()
+    }
+
+    pub(crate) fn is_visible(&self) -> bool {
+        self.hidden_since.is_none()
+    }
+
+    /// Whether nobody has looked for so long that only what waits to be sent is seen to.
+    pub(crate) fn is_away(&mut self) -> bool {
+        !mutated(Mutation::HiddenKeepsSocket) && self.hidden_since.is_some_and(|since| self.due(since + AWAY_AFTER))
+    }
+
+    /// The longest wait after a failure.
+    pub(crate) fn cap(&self) -> u64 {
+        match self.is_visible() {
+            true if self.waiting => CAP_WAITING,
+            true => CAP_SEEN,
+            false => CAP_HIDDEN,
+        }
+    }
+
+    /// The network works, whatever the browser says.
+    fn heard_of_network(&mut self) {
+        if self.offline.as_ref().is_some_and(|offline| self.now.clock >= offline.since + ON_ITS_WAY) {
+            self.offline = None;
+        }
     }
 
     /// Looks again at `at`.
@@ -346,15 +413,20 @@ impl<V: Json> Engine<V> {
     pub fn new(config: Config) -> Self {
         Engine {
             core: Core {
+                clock: Clock::default(),
                 now: Time::default(),
-                last: None,
                 rng: Rng::new(config.seed),
                 config,
                 token: Token::default(),
                 socket: Socket::default(),
-                online: true,
+                offline: None,
+                hidden_since: None,
+                slept: false,
                 restoring: false,
-                visible: true,
+                waiting: false,
+                good_news: false,
+                answered_at: 0,
+                tells_ready: false,
                 joining: false,
                 known: Vec::new(),
                 outputs: VecDeque::new(),
@@ -368,30 +440,31 @@ impl<V: Json> Engine<V> {
 
     /// Takes in what happened.
     pub fn handle(&mut self, now: Now, input: Input<V>) {
-        let slept = self.advance(now);
-        if slept && self.core.visible {
-            self.wake();
+        let due = self.next_timeout();
+        let slept = self.core.clock.advance(now);
+        self.core.now = self.core.clock.now();
+        // It ran far past the last deadline, or past its own clock.
+        if slept > SLEPT || due.is_some_and(|due| now.mono > due + SLEPT) {
+            self.core.slept = true;
+            if self.core.is_visible() {
+                self.wake();
+            }
         }
         self.take_in(input);
         self.expire();
+        if core::mem::take(&mut self.core.good_news) {
+            self.relieve();
+        }
+        self.try_offline();
         // What one step starts may make another one possible.
         let mut done = usize::MAX;
         while done != self.core.outputs.len() {
             done = self.core.outputs.len();
             self.drive();
         }
-    }
-
-    /// Moves the clock. Answers whether the device slept: it ran far past the last deadline, or past its own clock.
-    fn advance(&mut self, now: Now) -> bool {
-        let core = &mut self.core;
-        let last = core.last.replace(now).unwrap_or(now);
-        let mono = now.mono.saturating_sub(last.mono);
-        let wall = if mutated(Mutation::IgnoreSleep) { 0 } else { now.wall.saturating_sub(last.wall) };
-        let due = self.next_timeout();
-        let core = &mut self.core;
-        core.now = Time { clock: core.now.clock.saturating_add(mono.max(wall)), wall: now.wall };
-        wall > mono + SLEPT || due.is_some_and(|due| now.mono > due + SLEPT)
+        if let Some(offline) = &mut self.core.offline {
+            offline.trying = false;
+        }
     }
 
     /// The next thing to do, if there is one.
@@ -402,8 +475,7 @@ impl<V: Json> Engine<V> {
     /// When [`Input::Timeout`] is due, on the clock of [`Now::mono`].
     pub fn next_timeout(&self) -> Option<u64> {
         let deadlines = self.core.pending.iter().map(|pending| pending.deadline);
-        let next = deadlines.chain(self.core.wake).min()?;
-        Some(self.core.last?.mono + next.saturating_sub(self.core.now.clock))
+        self.core.clock.to_mono(deadlines.chain(self.core.wake).min()?)
     }
 
     /// Whether nothing is open or kept: the engine can be dropped.
@@ -433,11 +505,13 @@ impl<V: Json> Engine<V> {
                 if let Some(thread) = find(threads, &thread) {
                     thread.send(core, id, body);
                 }
+                self.limit_waits();
             }
             Input::Retry { thread, id } => {
                 if let Some(thread) = find(threads, &thread) {
                     thread.retry(core, id);
                 }
+                self.limit_waits();
             }
             Input::Discard { thread, id } => {
                 if let Some(thread) = find(threads, &thread) {
@@ -451,40 +525,97 @@ impl<V: Json> Engine<V> {
             }
             Input::Answer { request, answer } => self.answered(request, answer),
             Input::SocketOpened(id) => {
-                core.socket.opened(core.now.clock, id);
+                if core.socket.opened(core.now.clock, id) {
+                    core.good_news = true;
+                    core.heard_of_network();
+                }
             }
             Input::SocketFrame(id, frame) => {
-                if core.socket.heard(core.now.clock, id)
-                    && let Some(incoming) = phoenix::decode(frame)
-                    && let Some(thread) = threads.iter_mut().find(|t| t.topic == incoming.topic)
-                {
-                    thread.heard(core, incoming);
+                let incoming = phoenix::decode(frame);
+                let answers = incoming.as_ref().is_some_and(|incoming| incoming.topic == phoenix::HEARTBEAT_TOPIC);
+                if core.socket.heard(core.now.clock, id, answers) {
+                    core.heard_of_network();
+                    if let Some(incoming) = incoming
+                        && let Some(thread) = threads.iter_mut().find(|t| t.topic == incoming.topic)
+                    {
+                        thread.heard(core, incoming);
+                    }
                 }
             }
             Input::SocketClosed(id) => self.socket_gone(id),
-            Input::Online(online) => {
-                let back = online && !core.online;
-                core.online = online;
-                if back {
+            Input::Online(true) => {
+                if core.offline.take().is_some() {
                     self.wake();
                 }
             }
-            Input::Visible(visible) => {
-                let back = visible && !core.visible;
-                core.visible = visible;
-                if back {
+            Input::Online(false) => {
+                let since = core.now.clock;
+                let offline = Offline { since, try_at: since + TRY_OFFLINE_EVERY, trying: false };
+                core.offline.get_or_insert(offline);
+            }
+            Input::Visible(true) => {
+                if core.hidden_since.take().is_some() {
                     self.wake();
                 }
+            }
+            Input::Visible(false) => {
+                core.hidden_since.get_or_insert(core.now.clock);
             }
             Input::Timeout => {}
         }
     }
 
     fn wake(&mut self) {
-        self.core.token.wake();
-        self.core.socket.wake(self.core.now.clock);
-        for thread in &mut self.threads {
+        let Engine { core, threads } = self;
+        if core::mem::take(&mut core.slept) {
+            for thread in threads.iter_mut() {
+                thread.slept();
+            }
+        }
+        core.token.wake();
+        core.socket.wake(core.now.clock, threads.iter().any(Thread::is_joining));
+        for thread in threads {
             thread.wake();
+        }
+    }
+
+    /// Something succeeded: what failed elsewhere need not be waited out.
+    fn relieve(&mut self) {
+        self.core.token.backoff().relieve();
+        self.core.socket.backoff().relieve();
+        for thread in &mut self.threads {
+            thread.backoffs().for_each(Backoff::relieve);
+        }
+    }
+
+    /// Somebody waits for a message to be sent.
+    fn limit_waits(&mut self) {
+        let Engine { core, threads } = self;
+        if core.is_visible() {
+            let now = core.now.clock;
+            if core.token.stopped().is_none() {
+                core.token.backoff().limit(now, CAP_WAITING);
+            }
+            core.socket.backoff().limit(now, CAP_WAITING);
+            for backoff in threads.iter_mut().flat_map(Thread::backoffs) {
+                backoff.limit(now, CAP_WAITING);
+            }
+        }
+    }
+
+    /// The browser may be wrong when it says that there is no network.
+    fn try_offline(&mut self) {
+        let core = &mut self.core;
+        let now = core.now.clock;
+        let due = core.offline.as_mut().is_some_and(|offline| {
+            offline.trying = offline.try_at <= now;
+            if offline.trying {
+                offline.try_at = now + TRY_OFFLINE_EVERY;
+            }
+            offline.trying
+        });
+        if due {
+            self.wake();
         }
     }
 
@@ -493,8 +624,14 @@ impl<V: Json> Engine<V> {
         let Some(index) = core.pending.iter().position(|pending| pending.id == request) else {
             return;
         };
+        if matches!(answer, Answer::Http { .. }) {
+            core.heard_of_network();
+        }
         match core.pending.swap_remove(index).purpose {
-            Purpose::Token => core.token.fetched(core.now, &answer, &mut core.rng),
+            Purpose::Token => {
+                let cap = core.cap();
+                core.token.fetched(core.now, &answer, &core.config.my_id, cap, &mut core.rng);
+            }
             Purpose::Ensure(id) => {
                 if let Some(thread) = find(threads, &id) {
                     thread.ensured(core, answer);
@@ -515,7 +652,8 @@ impl<V: Json> Engine<V> {
 
     fn socket_gone(&mut self, id: SocketId) {
         let core = &mut self.core;
-        if core.socket.gone(core.now.clock, id, &mut core.rng) {
+        let cap = core.cap();
+        if core.socket.gone(core.now.clock, id, cap, &mut core.rng) {
             for thread in &mut self.threads {
                 thread.socket_gone();
             }
@@ -537,10 +675,12 @@ impl<V: Json> Engine<V> {
     /// Starts what is wanted and not there.
     fn drive(&mut self) {
         let Engine { core, threads } = self;
-        core.wake = None;
+        core.wake = core.offline.as_ref().map(|offline| offline.try_at);
         core.joining = threads.iter().any(Thread::is_joining);
-        if threads.iter().any(Thread::is_busy) {
-            match core.token.fetch_due(core.now) {
+        core.waiting = threads.iter().any(Thread::is_waiting);
+        let wanted = if core.is_away() { core.waiting } else { threads.iter().any(Thread::is_busy) };
+        if wanted && core.may_ask() {
+            match core.token.fetch_due(core.now, core.is_visible()) {
                 Ok(true) => {
                     let request = core.request(Purpose::Token, Request::Token, TOKEN_WITHIN);
                     core.token.fetching(core.now, request);
@@ -570,13 +710,16 @@ impl<V: Json> Engine<V> {
         let core = &mut self.core;
         let now = core.now.clock;
         let unused = self.threads.iter().all(|thread| thread.idle_at().is_some_and(|at| at <= now));
-        if unused || core.token.stopped().is_some() {
+        if unused || core.is_away() || core.token.stopped().is_some() {
             if let Some(id) = core.socket.close() {
                 core.emit(Output::CloseSocket(id));
                 for thread in &mut self.threads {
-                    thread.socket_gone();
+                    thread.left();
                 }
             }
+            return;
+        }
+        if core.socket.id().is_none() && !core.may_ask() {
             return;
         }
         match core.socket.need(core.now.clock, core.joining) {

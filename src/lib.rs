@@ -12,12 +12,15 @@
 //! | [`stored`] | a draft as storage keeps it |
 //! | [`channel`] | one private topic: join, rejoin, leave |
 //! | [`socket`] | one WebSocket: connect, heartbeat, reconnect |
-//! | [`token`] | when a token is good and when to renew it |
+//! | [`token`] | when a token is good, whose it is, when to renew it |
 //! | [`rest`] | PostgREST requests as values, and what their answers mean |
 //! | [`phoenix`] | Phoenix frames, vsn 2.0.0 |
 //! | [`message`] | a row of `chat_messages` and the message that the page sees |
 //! | [`thread_id`] | two Mongo ids, one thread |
+//! | `watch` | whether broadcasts arrive |
 //! | [`backoff`] | how long to wait before trying again |
+//! | `pace` | how often something may be done |
+//! | `clock` | one clock made of two |
 //! | [`json`] | the JSON that the host has parsed |
 //! | [`mutation`] | faults for the simulation to catch; not in what ships |
 //! | [`error`] | every failure that a page can see |
@@ -25,12 +28,14 @@
 
 pub mod backoff;
 pub mod channel;
+mod clock;
 pub mod engine;
 pub mod error;
 pub mod json;
 pub mod message;
 pub mod mutation;
 pub mod outbox;
+mod pace;
 pub mod phoenix;
 pub mod rest;
 pub mod socket;
@@ -39,6 +44,7 @@ pub mod thread;
 pub mod thread_id;
 pub mod timeline;
 pub mod token;
+mod watch;
 
 #[cfg(target_arch = "wasm32")]
 pub mod browser;

@@ -28,6 +28,19 @@ pub enum Mutation {
     NoRejoinAfterSocket,
     SendWhileRestoring,
     StopOnRefusal,
+    TrustShortPage,
+    KeepOldHistory,
+    ReadStorm,
+    AnybodysToken,
+    SignedOutForGood,
+    PatientProbe,
+    BlockedForEver,
+    GatewayStops,
+    ReadOnlyRefuses,
+    DeafBackoffs,
+    LiveUnready,
+    KnockOffline,
+    HiddenKeepsSocket,
 }
 
 impl Mutation {
@@ -55,6 +68,19 @@ impl Mutation {
         Mutation::NoRejoinAfterSocket,
         Mutation::SendWhileRestoring,
         Mutation::StopOnRefusal,
+        Mutation::TrustShortPage,
+        Mutation::KeepOldHistory,
+        Mutation::ReadStorm,
+        Mutation::AnybodysToken,
+        Mutation::SignedOutForGood,
+        Mutation::PatientProbe,
+        Mutation::BlockedForEver,
+        Mutation::GatewayStops,
+        Mutation::ReadOnlyRefuses,
+        Mutation::DeafBackoffs,
+        Mutation::LiveUnready,
+        Mutation::KnockOffline,
+        Mutation::HiddenKeepsSocket,
     ];
 }
 

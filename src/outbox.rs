@@ -16,7 +16,8 @@ pub struct Draft {
     pub body: Rc<str>,
     /// The wall clock when it was written, in ms; for display only.
     pub written_at: u64,
-    /// Its place in the outbox: what was to be sent before it has a smaller one. A clock could not tell.
+    /// Its place in the outbox: what was to be sent before it has a smaller one. It is the wall clock in ms, so that drafts
+    /// of several tabs can be put in order, and one more than the last one's where the clock says less, as it may be set back.
     pub order: u64,
     /// Why the server refused it, if it did. It waits for `retry` or `discard` then, and lets the others pass.
     pub error: Option<ChatError>,
@@ -37,13 +38,39 @@ impl Draft {
     }
 }
 
+/// A send whose answer is awaited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InFlight {
+    /// The request.
+    pub request: RequestId,
+    /// The message.
+    pub id: MessageId,
+    /// When it was sent, in ms.
+    pub since: u64,
+}
+
+/// How often in a row a proxy on the way refused the same message.
+#[derive(Debug)]
+struct Blocked {
+    id: MessageId,
+    status: u16,
+    times: u32,
+    since: u64,
+}
+
+/// A message that a proxy refused so often with the same status, while others got through, is marked.
+const BLOCKED_AT_MOST: u32 = 10;
+
 /// The unconfirmed messages of a thread, in the order in which they are shown and sent.
 #[derive(Debug, Default)]
 pub struct Outbox {
     drafts: Vec<Draft>,
     last_order: u64,
     /// The send whose answer is awaited: there is one at most, or the order could not be kept.
-    pub in_flight: Option<(RequestId, MessageId)>,
+    pub in_flight: Option<InFlight>,
+    blocked: Option<Blocked>,
+    /// Why what waits is not sent yet, if sending failed since the last time that it worked.
+    pub error: Option<ChatError>,
     /// How long to wait after a failure that may pass.
     pub backoff: Backoff,
 }
@@ -80,28 +107,38 @@ impl Outbox {
         if mutated(Mutation::LastInFirstOut) { waiting.next_back() } else { waiting.next() }
     }
 
-    /// Adds some at `at`, the length at most. Answers them and all that are behind them, in a new order.
-    pub fn insert(&mut self, at: usize, drafts: Vec<Draft>) -> &[Draft] {
+    /// Adds some at `at`, the length at most. Answers them and all that are behind them, in a new order. `wall`: the wall
+    /// clock.
+    pub fn insert(&mut self, at: usize, wall: u64, drafts: Vec<Draft>) -> &[Draft] {
         let behind = self.drafts.split_off(at);
         self.drafts.extend(drafts);
         self.drafts.extend(behind);
         for draft in &mut self.drafts[at..] {
-            self.last_order = self.last_order.max(draft.order.saturating_sub(1)) + 1;
+            let order = if draft.order == 0 { wall } else { draft.order };
+            self.last_order = order.max(self.last_order + 1);
             draft.order = self.last_order;
         }
         &self.drafts[at..]
     }
 
-    /// Takes one out. If its answer is awaited, that request is answered too: whoever takes it out aborts it.
+    /// A proxy on the way refused `id` with `status`. Since when, if it has done so too often to be tried again and again.
+    pub fn is_blocked(&mut self, now: u64, id: MessageId, status: u16) -> Option<u64> {
+        let known = self.blocked.take().filter(|blocked| (blocked.id, blocked.status) == (id, status));
+        let blocked = self.blocked.insert(known.unwrap_or(Blocked { id, status, times: 0, since: now }));
+        blocked.times += 1;
+        (blocked.times >= BLOCKED_AT_MOST && !mutated(Mutation::BlockedForEver)).then_some(blocked.since)
+    }
+
+    /// Takes one out. If its answer is awaited, that request is returned too.
     pub fn remove(&mut self, index: usize) -> Option<(Draft, Option<RequestId>)> {
         if index >= self.drafts.len() {
             return None;
         }
         let draft = self.drafts.remove(index);
         let request = match self.in_flight {
-            Some((request, id)) if id == draft.id => {
+            Some(in_flight) if in_flight.id == draft.id => {
                 self.in_flight = None;
-                Some(request)
+                Some(in_flight.request)
             }
             _ => None,
         };

@@ -4,6 +4,7 @@ use crate::engine::Answer;
 use crate::error::{ChatError, Code};
 use crate::json::{Json, push_number, push_string};
 use crate::message::MessageId;
+use crate::mutation::{Mutation, mutated};
 use crate::thread_id::ThreadId;
 
 /// The rows with `after < seq < before`, the newest `limit` of them, newest first.
@@ -17,8 +18,7 @@ pub struct Page {
     pub limit: u32,
 }
 
-/// The URL of the RPC that reads a page. It is the same for every page: a browser then asks for leave to call it once and
-/// not each time.
+/// The URL of the RPC that reads a page. It is the same for every page, so that one preflight serves them all.
 pub fn page_url(supabase_url: &str) -> String {
     [supabase_url, "/rest/v1/rpc/list_chat_messages?select=id,thread_id,sender_mongo_id,body,created_at,seq"].concat()
 }
@@ -60,10 +60,13 @@ pub fn send_body(thread: &ThreadId, me: &str, other: &str, id: MessageId, body: 
     out
 }
 
-/// The body that asks the backend to ensure a thread.
-pub fn ensure_body(other: &str) -> String {
+/// The body that asks the backend to ensure a thread. Who asks is what the session says, not `my_mongo_id`: the backend
+/// only compares the two, as somebody else may have signed in since.
+pub fn ensure_body(me: &str, other: &str) -> String {
     let mut out = String::from("{\"other_mongo_id\":");
     push_string(&mut out, other);
+    out.push_str(",\"my_mongo_id\":");
+    push_string(&mut out, me);
     out.push('}');
     out
 }
@@ -79,6 +82,10 @@ pub enum Outcome<V> {
     Later(ChatError, u64),
     /// Asking again the same can't help.
     Refused(ChatError),
+    /// A proxy on the way refuses it with this status: later, but perhaps never.
+    Blocked(u16, ChatError),
+    /// Nothing can be asked with these options.
+    Unusable(ChatError),
 }
 
 /// Reads an answer by PostgREST, or by whatever stands before it (its gateway answers HTML too).
@@ -96,19 +103,29 @@ pub fn outcome<V: Json>(answer: Answer<V>) -> Outcome<V> {
     }
     let code = body.as_ref().and_then(|b| b.text("code")).unwrap_or_default();
     let detail = body.as_ref().and_then(|b| b.text("message"));
+    let by_postgrest = is_sqlstate(&code) || code.starts_with("PGRST");
     let refused = |code| Outcome::Refused(ChatError::with(code, detail.clone()));
+    // What happened to the database passes, whatever the status: connection 08, read-only or other transaction state 25,
+    // deadlock 40, resources 53, lock 55, shutdown or timeout 57, system 58, its own error XX.
+    if is_sqlstate(&code)
+        && ["08", "25", "40", "53", "55", "57", "58", "XX"].contains(&&code[..2])
+        && !mutated(Mutation::ReadOnlyRefuses)
+    {
+        return Outcome::Later(ChatError::with(Code::Server, detail), wait);
+    }
     match status {
-        401 if code.starts_with("PGRST30") || code.is_empty() => Outcome::Token,
+        // The gateway's word, not PostgREST's: "Invalid API key", "No API key found in request".
+        401 if code.is_empty() && detail.as_ref().is_some_and(|said| said.contains("API key")) => {
+            Outcome::Unusable(ChatError::with(Code::InvalidOptions, detail))
+        }
+        401 if code.starts_with("PGRST30") || !by_postgrest => Outcome::Token,
         404 if matches!(code.as_str(), "PGRST202" | "PGRST205" | "42P01" | "42883") => refused(Code::SetupMissing),
         408 | 425 => Outcome::Later(ChatError::with(Code::Timeout, detail), wait),
         429 => Outcome::Later(ChatError::with(Code::RateLimited, detail), wait.max(1_000)),
-        // What the database itself raised is a decision, even where PostgREST files it under 500; what happened to the
-        // database (deadlock 40, resources 53, shutdown or timeout 57, connection 08, its own error XX) passes.
-        500.. if is_sqlstate(&code) && !["08", "40", "53", "55", "57", "58", "XX"].contains(&&code[..2]) => {
-            refused(Code::Refused)
-        }
-        // A body that is not PostgREST's comes from a proxy on the way and says nothing about the message.
-        400..=499 if !code.is_empty() => refused(Code::Refused),
+        // What the database itself raised is a decision, even where PostgREST files it under 500.
+        500.. if is_sqlstate(&code) => refused(Code::Refused),
+        400..=499 if by_postgrest => refused(Code::Refused),
+        400..=499 => Outcome::Blocked(status, ChatError::with(Code::Server, detail)),
         _ => Outcome::Later(ChatError::with(Code::Server, detail), wait),
     }
 }
@@ -132,6 +149,8 @@ mod tests {
             Outcome::Token => "token",
             Outcome::Later(..) => "later",
             Outcome::Refused(e) => e.code.as_str(),
+            Outcome::Blocked(..) => "blocked",
+            Outcome::Unusable(_) => "unusable",
         }
     }
 
@@ -141,7 +160,9 @@ mod tests {
             (http(200, json!([])), "done"),
             (http(401, json!({"code": "PGRST303", "message": "JWT expired"})), "token"),
             (http(401, json!({"code": "PGRST301", "message": "wrong key"})), "token"),
-            (http(401, json!({"message": "Invalid API key"})), "token"),
+            (http(401, json!({"message": "Unauthorized"})), "token"),
+            (http(401, json!({"message": "Invalid API key", "hint": "Double check it."})), "unusable"),
+            (http(401, json!({"code": "42501", "message": "permission denied for function"})), "refused"),
             (http(403, json!({"code": "42501", "message": "row-level security"})), "refused"),
             (http(400, json!({"code": "23514", "message": "too long"})), "refused"),
             (http(409, json!({"code": "23505", "message": "taken"})), "refused"),
@@ -151,8 +172,12 @@ mod tests {
             (http(500, json!({"code": "40P01", "message": "deadlock"})), "later"),
             (http(503, json!({"code": "PGRST001", "message": "database"})), "later"),
             (http(500, json!({"message": "gateway"})), "later"),
-            (http(403, json!({"error": "proxy"})), "later"),
+            (http(403, json!({"error": "proxy"})), "blocked"),
+            (http(400, json!({"code": "WAF-7", "message": "looks like SQL"})), "blocked"),
+            (http(405, json!({"code": "25006", "message": "read-only transaction"})), "later"),
+            (http(400, json!({"code": "55P03", "message": "lock timeout"})), "later"),
             (http(429, json!({})), "later"),
+            (Answer::Http { status: 403, body: None, retry_after: None }, "blocked"),
             (Answer::Http { status: 502, body: None, retry_after: None }, "later"),
             (Answer::Http { status: 200, body: None, retry_after: None }, "later"),
             (Answer::Unreachable, "later"),
@@ -192,7 +217,8 @@ mod tests {
                 Outcome::Later(_, wait) => {
                     proptest::prop_assert!(wait <= u64::from(retry_after.unwrap_or(0)).max(1) * 1_000)
                 }
-                Outcome::Token | Outcome::Refused(_) => {}
+                Outcome::Blocked(blocked, _) => proptest::prop_assert!(blocked == status && (400..500).contains(&status)),
+                Outcome::Token | Outcome::Refused(_) | Outcome::Unusable(_) => {}
             }
         }
     }

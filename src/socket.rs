@@ -29,6 +29,8 @@ enum State {
         beat_at: u64,
         /// By when something must be heard.
         deadline: Option<u64>,
+        /// Whether it may have died unseen: the page woke up, and nothing was heard since.
+        doubtful: bool,
     },
 }
 
@@ -79,7 +81,7 @@ impl Socket {
                     Need::Wait(*deadline)
                 }
             }
-            State::Open { id, beat_at, deadline, .. } => {
+            State::Open { id, beat_at, deadline, doubtful, .. } => {
                 if let Some(at) = *deadline {
                     let at = if joining { at + ANSWER_WITHIN_JOINING - ANSWER_WITHIN } else { at };
                     return if at <= now && !mutated(Mutation::NoHeartbeatDeadline) {
@@ -92,7 +94,8 @@ impl Socket {
                     return Need::Wait(*beat_at);
                 }
                 *beat_at = now + HEARTBEAT_EVERY;
-                *deadline = Some(now + ANSWER_WITHIN);
+                let short = *doubtful && !mutated(Mutation::PatientProbe);
+                *deadline = Some(now + if short { ANSWER_WITHIN_WOKEN } else { ANSWER_WITHIN });
                 Need::Heartbeat(*id)
             }
         }
@@ -102,20 +105,24 @@ impl Socket {
     pub fn opened(&mut self, now: u64, id: SocketId) -> bool {
         match self.state {
             State::Connecting { id: current, .. } if current == id => {
-                self.state =
-                    State::Open { id, since: now, heard_at: now, beat_at: now + HEARTBEAT_EVERY, deadline: None };
+                let beat_at = now + HEARTBEAT_EVERY;
+                self.state = State::Open { id, since: now, heard_at: now, beat_at, deadline: None, doubtful: false };
                 true
             }
             _ => false,
         }
     }
 
-    /// A frame came in. `false` if it is of a socket that we no longer want.
-    pub fn heard(&mut self, now: u64, id: SocketId) -> bool {
+    /// A frame came in. `false` if it is of a socket that we no longer want. `answers`: it is the answer to a heartbeat, which
+    /// alone proves a socket that is in doubt: others may have come before it died, and been kept while the device slept.
+    pub fn heard(&mut self, now: u64, id: SocketId, answers: bool) -> bool {
         match &mut self.state {
-            State::Open { id: current, heard_at, deadline, .. } if *current == id => {
-                *heard_at = now;
-                *deadline = None;
+            State::Open { id: current, heard_at, deadline, doubtful, .. } if *current == id => {
+                if answers || !*doubtful {
+                    *heard_at = now;
+                    *deadline = None;
+                    *doubtful = false;
+                }
                 true
             }
             _ => false,
@@ -124,7 +131,7 @@ impl Socket {
 
     /// The socket is gone, whoever closed it: every unasked close means another try, code 1000 (the server's idle limit)
     /// included. `false` if it is not the one that we want.
-    pub fn gone(&mut self, now: u64, id: SocketId, rng: &mut Rng) -> bool {
+    pub fn gone(&mut self, now: u64, id: SocketId, cap: u64, rng: &mut Rng) -> bool {
         if self.id() != Some(id) {
             return false;
         }
@@ -132,7 +139,7 @@ impl Socket {
             self.backoff.reset();
         }
         self.state = State::Closed;
-        self.backoff.fail(now, 0, rng);
+        self.backoff.fail(now, 0, cap, rng);
         true
     }
 
@@ -144,18 +151,26 @@ impl Socket {
         id
     }
 
-    /// The page woke up or the network came back: tries at once, and asks an open socket whether it lives.
-    pub fn wake(&mut self, now: u64) {
+    /// The page woke up or the network came back: tries at once, and asks an open socket whether it lives. Not while a join
+    /// is pending: the server answers nothing else meanwhile.
+    pub fn wake(&mut self, now: u64, joining: bool) {
         self.backoff.hurry();
-        if let State::Open { heard_at, beat_at, deadline, .. } = &mut self.state
+        if let State::Open { heard_at, beat_at, deadline, doubtful, .. } = &mut self.state
             && now.saturating_sub(*heard_at) > ANSWER_WITHIN_WOKEN
+            && !joining
         {
+            *doubtful = true;
             let at = now + ANSWER_WITHIN_WOKEN;
             match deadline {
                 Some(deadline) => *deadline = at.min(*deadline),
                 None => *beat_at = now,
             }
         }
+    }
+
+    /// How long to wait after a connection that failed.
+    pub fn backoff(&mut self) -> &mut Backoff {
+        &mut self.backoff
     }
 
     /// Its name, from connecting on.
@@ -170,6 +185,14 @@ impl Socket {
     pub fn open(&self) -> Option<SocketId> {
         match self.state {
             State::Open { id, .. } => Some(id),
+            _ => None,
+        }
+    }
+
+    /// Its name, if a join can be sent: into a socket that may be dead it would be waited for in vain.
+    pub fn trusted(&self) -> Option<SocketId> {
+        match self.state {
+            State::Open { id, doubtful: false, .. } => Some(id),
             _ => None,
         }
     }

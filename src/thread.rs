@@ -10,12 +10,14 @@ use crate::error::{ChatError, Code};
 use crate::json::Json;
 use crate::message::{MessageId, Row};
 use crate::mutation::{Mutation, mutated};
-use crate::outbox::{Draft, Outbox};
+use crate::outbox::{Draft, InFlight, Outbox};
+use crate::pace::Pace;
 use crate::phoenix::{self, Event, Incoming};
 use crate::rest::{self, Outcome, Page};
 use crate::thread_id::ThreadId;
-use crate::timeline::{Diff, Timeline};
+use crate::timeline::{Answered, Diff, Timeline};
 use crate::token::Verifier;
+use crate::watch::Watch;
 
 /// A thread that sessions have open, or had open a moment ago.
 #[derive(Debug)]
@@ -49,12 +51,11 @@ pub(crate) struct Thread<V> {
     older_asked: bool,
     reading_older: Option<RequestId>,
     read_backoff: Backoff,
+    /// Of reads that broadcasts bring about: where many are lost, reads must not become as many.
+    read_pace: Pace,
     poll_at: u64,
     poll_every: u64,
-    /// The highest number that a broadcast brought.
-    heard: u64,
-    suspect: Option<Suspect>,
-    rejoined_at: Option<u64>,
+    watch: Watch,
     shown: Option<State>,
 }
 
@@ -90,30 +91,23 @@ pub(crate) enum Read {
     Older,
 }
 
-/// A message that is in the table, whose broadcast is awaited: if it does not come, no broadcast does any more, and no
-/// frame tells (the server's replication died).
-#[derive(Debug, Clone, Copy)]
-struct Suspect {
-    seq: u64,
-    deadline: u64,
-}
-
 /// How long a closed thread is kept: opening it again shows its last page at once.
 pub(crate) const LINGER: u64 = 30_000;
-/// How late a broadcast may be before the channel counts as dead.
-const ECHO_WITHIN: u64 = 5_000;
-/// A channel is rejoined on suspicion at most this often.
-const REJOIN_EVERY: u64 = 60_000;
 /// Messages a page until a session says otherwise.
 const DEFAULT_PAGE_SIZE: u32 = 50;
 /// How long a read of the newest page makes the one after a join less urgent.
 const FRESH: u64 = 5_000;
 /// How long the word that broadcasts flow is waited for: a server that tells looks every 500 ms.
 const READY_WITHIN: u64 = 800;
-/// How often a quiet thread is polled: from, to, and while no broadcast can come.
+/// How often a quiet thread is polled, in ms: from, to, while it is not joined, and at most and at least while it is joined
+/// and broadcasts do not arrive.
 const POLL_FIRST: u64 = 20_000;
 const POLL_LAST: u64 = 45_000;
 const POLL_UNJOINED: u64 = 10_000;
+const POLL_SILENT: u64 = 5_000;
+const POLL_SILENT_FIRST: u64 = 2_000;
+/// A send that has taken this long, in ms, is told of.
+const SLOW_SEND: u64 = 5_000;
 /// How long the endpoints may take.
 const ANSWER_WITHIN: u64 = 20_000;
 
@@ -143,11 +137,10 @@ impl<V: Json> Thread<V> {
             older_asked: false,
             reading_older: None,
             read_backoff: Backoff::default(),
+            read_pace: Pace::default(),
             poll_at: 0,
             poll_every: POLL_FIRST,
-            heard: 0,
-            suspect: None,
-            rejoined_at: None,
+            watch: Watch::default(),
             shown: None,
         }
     }
@@ -192,7 +185,7 @@ impl<V: Json> Thread<V> {
         if self.timeline.holds(id) || self.outbox.position(id).is_some() {
             return;
         }
-        let draft = Draft { id, body: body.into(), written_at: core.now.wall, order: 0, error: self.stopped.clone() };
+        let draft = Draft { id, body: body.into(), written_at: core.now.wall, order: 0, error: None };
         self.add_drafts(core, self.outbox.len(), vec![draft]);
     }
 
@@ -216,28 +209,33 @@ impl<V: Json> Thread<V> {
             return;
         }
         let messages = drafts.iter().map(Draft::message).collect();
-        for draft in self.outbox.insert(at, drafts) {
+        for draft in self.outbox.insert(at, core.now.wall, drafts) {
             core.emit(Output::Store(self.id.clone(), draft.clone()));
         }
         self.emit(core, vec![Diff::Insert { at: self.timeline.len() + at, messages }]);
     }
 
-    /// Takes a draft out of the outbox, off the screen and out of storage.
-    fn drop_draft(&mut self, core: &mut Core<V>, index: usize) {
+    /// Takes a draft out of the outbox, off the screen and out of storage. Its request, if its answer is awaited, is returned.
+    fn drop_draft(&mut self, core: &mut Core<V>, index: usize) -> Option<RequestId> {
         let at = self.timeline.len() + index;
-        if let Some(draft) = self.take_out(core, index) {
-            core.emit(Output::Unstore(self.id.clone(), draft.id));
-            self.emit(core, vec![Diff::Remove { at, count: 1 }]);
+        let (draft, request) = self.outbox.remove(index)?;
+        core.emit(Output::Unstore(self.id.clone(), draft.id));
+        self.emit(core, vec![Diff::Remove { at, count: 1 }]);
+        request
+    }
+
+    /// A message is in the table. If its send's answer is still awaited it may come, and says nothing new: to abort it
+    /// would cost the connection it comes on.
+    fn settle(&mut self, core: &mut Core<V>, id: MessageId) {
+        if let Some(index) = self.outbox.position(id) {
+            self.drop_draft(core, index);
+            self.sending_works();
         }
     }
 
-    /// Takes a draft out of the outbox. Whatever its request answers is no longer wanted.
-    fn take_out(&mut self, core: &mut Core<V>, index: usize) -> Option<Draft> {
-        let (draft, request) = self.outbox.remove(index)?;
-        if let Some(request) = request {
-            core.abort(request);
-        }
-        Some(draft)
+    fn sending_works(&mut self) {
+        self.outbox.backoff.reset();
+        self.outbox.error = None;
     }
 
     pub(crate) fn retry(&mut self, core: &mut Core<V>, id: MessageId) {
@@ -247,16 +245,18 @@ impl<V: Json> Thread<V> {
         }
         // To the end, where a new message would be: what was sent since stays before it.
         let at = self.timeline.len() + index;
-        if let Some(draft) = self.take_out(core, index) {
+        if let Some((draft, _)) = self.outbox.remove(index) {
             self.emit(core, vec![Diff::Remove { at, count: 1 }]);
-            let draft = Draft { error: self.stopped.clone(), order: 0, ..draft };
+            let draft = Draft { error: None, order: 0, ..draft };
             self.add_drafts(core, self.outbox.len(), vec![draft]);
         }
     }
 
     pub(crate) fn discard(&mut self, core: &mut Core<V>, id: MessageId) {
-        if let Some(index) = self.outbox.position(id) {
-            self.drop_draft(core, index);
+        if let Some(index) = self.outbox.position(id)
+            && let Some(request) = self.drop_draft(core, index)
+        {
+            core.abort(request);
         }
     }
 
@@ -267,12 +267,20 @@ impl<V: Json> Thread<V> {
     /// The page woke up, or the network came back.
     pub(crate) fn wake(&mut self) {
         self.channel.wake();
-        self.ensure_backoff.hurry();
-        self.read_backoff.hurry();
-        self.outbox.backoff.hurry();
+        self.backoffs().for_each(Backoff::hurry);
         if self.loaded && self.catch_up.is_none() {
-            self.catch_up = Some(Cause::Watch);
+            self.catch_up = Some(if self.is_joined() { Cause::Watch } else { Cause::News });
         }
+    }
+
+    /// The device slept.
+    pub(crate) fn slept(&mut self) {
+        self.channel.slept();
+    }
+
+    /// How long its parts wait after failures of what has nothing to do with Realtime.
+    pub(crate) fn backoffs(&mut self) -> impl Iterator<Item = &mut Backoff> {
+        [&mut self.ensure_backoff, &mut self.read_backoff, &mut self.outbox.backoff].into_iter()
     }
 
     // What the server says.
@@ -292,7 +300,7 @@ impl<V: Json> Thread<V> {
                         let fresh = self.read_at.is_some_and(|at| now < at + FRESH);
                         self.catch_up_at = if fresh { now + READY_WITHIN } else { now };
                     }
-                    self.suspect = None;
+                    self.watch.joined(now, core.tells_ready);
                     self.poll_every = POLL_FIRST;
                 }
             }
@@ -303,14 +311,17 @@ impl<V: Json> Thread<V> {
             }
             Event::System { ok: true, message } => {
                 if message.starts_with("Replication connection established") {
+                    core.tells_ready = true;
+                    self.watch.ready();
                     self.catch_up = Some(Cause::News);
                     self.catch_up_at = now;
                 }
             }
             // The channel's end follows in a frame of its own.
             Event::System { ok: false, message } => {
+                core.tells_ready |= message.starts_with("Replication connection was not established");
                 if let (Refusal::Token, Some(generation)) = (refusal(&message), self.channel.generation()) {
-                    core.token.refused(core.now, generation, Verifier::Realtime, &mut core.rng);
+                    self.token_refused(core, generation, Verifier::Realtime);
                 } else {
                     let code = match refusal(&message) {
                         Refusal::Lasting(code) | Refusal::Transient(code) => code,
@@ -320,15 +331,16 @@ impl<V: Json> Thread<V> {
                 }
             }
             Event::Close | Event::Error if mutated(Mutation::IgnoreServerClose) => {}
-            Event::Close | Event::Error => self.channel.failed(now, &mut core.rng),
+            Event::Close | Event::Error => {
+                self.watch.left();
+                self.channel.failed(now, core.cap(), &mut core.rng);
+            }
             Event::Broadcast { event, payload, from_database } if event == "INSERT" => {
                 let row = payload.get("record").and_then(|record| self.row(core, record));
                 match row.filter(|_| from_database) {
                     Some(row) => {
-                        self.heard = self.heard.max(row.seq);
-                        if self.suspect.is_some_and(|suspect| suspect.seq <= self.heard) {
-                            self.suspect = None;
-                        }
+                        core.good_news = true;
+                        self.watch.heard(row.seq);
                         self.confirm(core, row);
                     }
                     // Not certainly the database's word: a reason to ask it, no more.
@@ -345,7 +357,7 @@ impl<V: Json> Thread<V> {
             Refusal::Token => {
                 self.channel.left();
                 if let Some(generation) = generation {
-                    core.token.refused(core.now, generation, Verifier::Realtime, &mut core.rng);
+                    self.token_refused(core, generation, Verifier::Realtime);
                 }
             }
             Refusal::Unauthorized if self.ensure == (Ensure::Known { fresh: false }) => {
@@ -368,20 +380,25 @@ impl<V: Json> Thread<V> {
             }
             Refusal::Transient(code) => {
                 self.error = Some(ChatError::with(code, Some(reason)));
-                self.channel.failed(core.now.clock, &mut core.rng);
+                self.channel.failed(core.now.clock, core.cap(), &mut core.rng);
             }
         }
     }
 
     /// The socket is gone, and every join with it.
     pub(crate) fn socket_gone(&mut self) {
+        self.left();
+        self.error.get_or_insert(Code::Network.into());
+    }
+
+    /// The socket is closed, as nobody wants it.
+    pub(crate) fn left(&mut self) {
         if !mutated(Mutation::NoRejoinAfterSocket) {
             self.channel.left();
         }
-        self.suspect = None;
+        self.watch.left();
         // What was read before says nothing of what is missed from now on.
         self.read_at = None;
-        self.error.get_or_insert(Code::Network.into());
     }
 
     pub(crate) fn ensured(&mut self, core: &mut Core<V>, answer: Answer<V>) {
@@ -392,29 +409,41 @@ impl<V: Json> Thread<V> {
         };
         let code = body.as_ref().and_then(|b| b.text("code")).unwrap_or_default();
         let detail = body.as_ref().and_then(|b| b.text("message"));
-        let later = match status {
-            200..=299 => {
+        let signed_out = |code| ChatError::with(code, detail.clone());
+        // Without a code of ours it is a proxy's on the way, and says nothing of the thread.
+        let ours = !code.is_empty() || mutated(Mutation::GatewayStops);
+        let later = match (status, code.as_str()) {
+            (200..=299, _) => {
+                let made = body.and_then(|b| b.text("thread_id"));
+                if made.is_some_and(|made| made != self.id.as_str()) {
+                    let said = "the ensure endpoint made the thread of another account";
+                    let error = ChatError::with(Code::AuthRequired, Some(said.into()));
+                    return core.token.stop(error, core.now, &mut core.rng);
+                }
                 self.ensure = Ensure::Known { fresh: true };
                 self.ensure_backoff.reset();
+                core.good_news = true;
                 if !core.known.contains(&self.id) {
                     core.known.push(self.id.clone());
                 }
                 return;
             }
-            401 => return core.token.stop(ChatError::with(Code::AuthRequired, detail)),
-            403 if code == "identity-unlinked" => {
-                return core.token.stop(ChatError::with(Code::IdentityUnlinked, detail));
+            (_, "identity-unlinked") => {
+                return core.token.stop(signed_out(Code::IdentityUnlinked), core.now, &mut core.rng);
             }
-            400 | 422 => return self.stop(core, ChatError::with(Code::InvalidOptions, detail)),
-            404 if code.is_empty() => return self.stop(core, ChatError::with(Code::SetupMissing, detail)),
-            403 | 404 => return self.stop(core, ChatError::with(Code::NotAParticipant, detail)),
-            0 => Code::Network,
-            429 => Code::RateLimited,
+            (401, _) | (_, "signed-out" | "another-account") => {
+                return core.token.stop(signed_out(Code::AuthRequired), core.now, &mut core.rng);
+            }
+            (0, _) => Code::Network,
+            (429, _) => Code::RateLimited,
+            (404, "") | (_, "forbidden-origin" | "setup-missing") => Code::SetupMissing,
+            (400 | 422, _) if ours => return self.stop(core, ChatError::with(Code::InvalidOptions, detail)),
+            (403 | 404, _) if ours => return self.stop(core, ChatError::with(Code::NotAParticipant, detail)),
             _ => Code::Server,
         };
         self.error = Some(ChatError::with(later, detail));
         let at_least = u64::from(retry_after.unwrap_or(0)) * 1_000;
-        self.ensure_backoff.fail(core.now.clock, at_least, &mut core.rng);
+        self.ensure_backoff.fail(core.now.clock, at_least, core.cap(), &mut core.rng);
     }
 
     pub(crate) fn read(&mut self, core: &mut Core<V>, read: Read, page: Page, generation: u32, answer: Answer<V>) {
@@ -422,21 +451,28 @@ impl<V: Json> Thread<V> {
             Read::Older => self.reading_older = None,
             Read::Newest { .. } | Read::Hole => self.reading = None,
         }
-        let error = match rest::outcome(answer) {
-            Outcome::Done(value) => {
-                core.token.accepted(generation, Verifier::Rest);
-                self.read_backoff.reset();
-                self.page_came(core, read, page, value);
-                return;
-            }
+        let (error, at_least) = match rest::outcome(answer) {
+            Outcome::Done(value) => match self.rows(core, &value) {
+                Some(answered) => {
+                    core.token.accepted(generation, Verifier::Rest);
+                    self.read_backoff.reset();
+                    core.good_news = true;
+                    core.answered_at = core.now.clock;
+                    self.page_came(core, read, page, answered);
+                    return;
+                }
+                None => {
+                    let said = "list_chat_messages did not answer with rows that have a seq";
+                    (Some(ChatError::with(Code::Server, Some(said.into()))), 0)
+                }
+            },
             Outcome::Token => {
-                core.token.refused(core.now, generation, Verifier::Rest, &mut core.rng);
-                None
+                self.token_refused(core, generation, Verifier::Rest);
+                (None, 0)
             }
-            Outcome::Later(error, at_least) => {
-                self.read_backoff.fail(core.now.clock, at_least, &mut core.rng);
-                Some(error)
-            }
+            Outcome::Later(error, at_least) => (Some(error), at_least),
+            Outcome::Blocked(_, error) => (Some(error), 0),
+            Outcome::Unusable(error) => return self.stop(core, error),
             // A read is never refused to a participant: RLS hides rows, it does not raise.
             Outcome::Refused(error) => {
                 return self.stop(core, ChatError::with(Code::SetupMissing, error.detail));
@@ -446,6 +482,7 @@ impl<V: Json> Thread<V> {
             self.catch_up = Some(cause);
         }
         if let Some(error) = error {
+            self.read_backoff.fail(core.now.clock, at_least, core.cap(), &mut core.rng);
             if read == Read::Older {
                 self.settle_older(core, Err(error.clone()));
             }
@@ -453,19 +490,34 @@ impl<V: Json> Thread<V> {
         }
     }
 
-    fn page_came(&mut self, core: &mut Core<V>, read: Read, page: Page, value: V) {
-        let rows = (0..value.len().unwrap_or(0)).filter_map(|i| self.row(core, value.at(i)?)).collect::<Vec<_>>();
-        let newest = self.timeline.newest();
-        let top = rows.first().map_or(0, |row| row.seq);
-        for row in rows.iter().filter(|_| !mutated(Mutation::KeepDraftOfRow)) {
-            self.discard(core, row.id);
+    /// Reads an answer; `None` if it is none that tells which messages there are.
+    fn rows(&self, core: &Core<V>, value: &V) -> Option<Answered<V>> {
+        let values: Vec<V> = (0..value.len()?).filter_map(|i| value.at(i)).collect();
+        let seqs = || values.iter().filter_map(|value| value.number("seq"));
+        let span = seqs().min().zip(seqs().max());
+        let rows = values.iter().filter_map(|value| self.row(core, value.clone())).collect();
+        (span.is_some() || values.is_empty()).then_some(Answered { rows, span })
+    }
+
+    fn page_came(&mut self, core: &mut Core<V>, read: Read, page: Page, answered: Answered<V>) {
+        if self.timeline.is_denied_by(page, &answered) {
+            self.start_over(core);
+            // What lies between must be read as well.
+            if page.after > 0 || page.before.is_some() {
+                self.catch_up = Some(Cause::News);
+                return self.settle_older(core, Ok(()));
+            }
         }
-        let nothing = rows.is_empty();
-        let diffs = self.timeline.read(page, rows);
+        let newest = self.timeline.newest();
+        let top = answered.span.map_or(0, |(_, high)| high);
+        for row in answered.rows.iter().filter(|_| !mutated(Mutation::KeepDraftOfRow)) {
+            self.settle(core, row.id);
+        }
+        let diffs = self.timeline.read(page, answered);
         self.emit(core, diffs);
         let now = core.now.clock;
         match read {
-            Read::Newest { early: true, .. } if nothing && !self.loaded => {
+            Read::Newest { early: true, .. } if top == 0 && !self.loaded => {
                 self.early_and_empty = true;
                 self.catch_up = Some(Cause::News);
             }
@@ -475,9 +527,12 @@ impl<V: Json> Thread<V> {
                 self.poll_every = (self.poll_every * 3 / 2).min(POLL_LAST);
                 if top > newest {
                     self.poll_every = POLL_FIRST;
-                    if cause == Cause::Watch {
-                        self.expect_broadcast(now, top);
+                    if cause == Cause::Watch && self.is_joined() {
+                        self.watch.expect(now, top);
                     }
+                }
+                if self.timeline.is_doubted() {
+                    self.catch_up = Some(Cause::News);
                 }
                 self.poll_at = now + self.poll_every;
             }
@@ -486,47 +541,83 @@ impl<V: Json> Thread<V> {
         }
     }
 
+    /// The database has another history than the one that is shown.
+    fn start_over(&mut self, core: &mut Core<V>) {
+        self.watch.forget();
+        let diffs = self.timeline.forget();
+        self.emit(core, diffs);
+    }
+
     pub(crate) fn sent(&mut self, core: &mut Core<V>, id: MessageId, generation: u32, answer: Answer<V>) {
+        let outcome = rest::outcome(answer);
+        if matches!(outcome, Outcome::Done(_)) {
+            core.token.accepted(generation, Verifier::Rest);
+            core.good_news = true;
+        }
+        // A broadcast may have been faster.
+        if self.outbox.in_flight.is_none_or(|sent| sent.id != id) {
+            return;
+        }
         self.outbox.in_flight = None;
         let Some(index) = self.outbox.position(id) else { return };
-        let error = match rest::outcome(answer) {
-            Outcome::Done(value) => {
-                core.token.accepted(generation, Verifier::Rest);
-                self.outbox.backoff.reset();
-                match self.row(core, value) {
-                    Some(row) => {
-                        if self.channel.joined_since().is_some() {
-                            self.expect_broadcast(core.now.clock, row.seq);
-                        }
-                        return self.confirm(core, row);
+        let now = core.now.clock;
+        let error = match outcome {
+            Outcome::Done(value) => match self.row(core, value) {
+                Some(row) => {
+                    if self.is_joined() {
+                        self.watch.expect(now, row.seq);
                     }
-                    None => {
-                        let said = "insert_chat_message did not answer with a row that has a seq";
-                        ChatError::with(Code::SetupMissing, Some(said.into()))
+                    return self.confirm(core, row);
+                }
+                None => {
+                    let said = "insert_chat_message did not answer with a row that has a seq";
+                    ChatError::with(Code::SetupMissing, Some(said.into()))
+                }
+            },
+            Outcome::Token => return self.token_refused(core, generation, Verifier::Rest),
+            Outcome::Unusable(error) => return self.stop(core, error),
+            Outcome::Later(error, at_least) => return self.send_failed(core, index, error, at_least),
+            Outcome::Blocked(status, error) => match self.outbox.is_blocked(now, id, status) {
+                // Another request got through meanwhile: it is the message, and not the way.
+                Some(since) if core.answered_at >= since => {
+                    let said = || "a proxy on the way refuses it".to_owned();
+                    ChatError::with(Code::Refused, error.detail.or_else(|| Some(said())))
+                }
+                blocked => {
+                    if blocked.is_some() {
+                        self.catch_up = Some(Cause::News);
                     }
+                    return self.send_failed(core, index, error, 0);
                 }
-            }
-            Outcome::Token => return core.token.refused(core.now, generation, Verifier::Rest, &mut core.rng),
-            Outcome::Later(error, at_least) => {
-                self.error = Some(error);
-                if mutated(Mutation::DropOnNetworkFailure) {
-                    self.drop_draft(core, index);
-                }
-                return self.outbox.backoff.fail(core.now.clock, at_least, &mut core.rng);
-            }
-            Outcome::Refused(error) => {
-                self.outbox.backoff.reset();
-                error
-            }
+            },
+            Outcome::Refused(error) => error,
         };
+        self.sending_works();
         self.refuse(core, index, error);
+    }
+
+    fn send_failed(&mut self, core: &mut Core<V>, index: usize, error: ChatError, at_least: u64) {
+        self.outbox.error = Some(error);
+        if mutated(Mutation::DropOnNetworkFailure) {
+            self.drop_draft(core, index);
+        }
+        self.outbox.backoff.fail(core.now.clock, at_least, core.cap(), &mut core.rng);
+    }
+
+    fn token_refused(&self, core: &mut Core<V>, generation: u32, by: Verifier) {
+        core.token.refused(core.now, generation, by, core.cap(), &mut core.rng);
     }
 
     // What is to be done.
 
     /// Whether anything of it needs the token or the network.
     pub(crate) fn is_busy(&self) -> bool {
-        self.stopped.is_none() && (self.sessions > 0 || self.outbox.has_pending())
+        self.stopped.is_none() && self.sessions > 0 || self.is_waiting()
+    }
+
+    /// Whether a message waits to be sent.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.stopped.is_none() && self.outbox.has_pending()
     }
 
     /// When nothing more is to be expected of it; `None` while it is in use.
@@ -544,33 +635,42 @@ impl<V: Json> Thread<V> {
     }
 
     pub(crate) fn drive(&mut self, core: &mut Core<V>) {
-        if !self.is_busy() || core.token.stopped().is_some() {
+        let seen = self.sessions > 0 && !core.is_away();
+        if !(self.is_busy() && (seen || self.is_waiting())) || core.token.stopped().is_some() || !core.may_ask() {
             return;
         }
         let now = core.now.clock;
         if self.ensure == Ensure::Unknown && core.due(self.ensure_backoff.until()) {
-            let request = Request::EnsureThread { body: rest::ensure_body(&self.other) };
+            let request = Request::EnsureThread { body: rest::ensure_body(&core.config.my_id, &self.other) };
             self.ensure = Ensure::Asking(core.request(Purpose::Ensure(self.id.clone()), request, ANSWER_WITHIN));
         }
-        if self.sessions > 0 && self.suspect.is_some_and(|suspect| core.due(suspect.deadline)) {
-            self.suspect = None;
-            self.catch_up = Some(Cause::News);
-            if self.rejoined_at.is_none_or(|at| now >= at + REJOIN_EVERY) {
-                self.rejoined_at = Some(now);
+        if seen && self.is_joined() {
+            if self.watch.is_overdue(now) {
+                self.catch_up = Some(Cause::News);
+            }
+            if self.watch.wants_rejoin(now) {
                 self.leave(core);
+            }
+            if let Some(at) = self.watch.next_at().filter(|at| *at > now) {
+                core.wake_at(at);
             }
         }
         let Some((token, generation)) = core.token.usable(core.now).map(|(token, g)| (token.to_owned(), g)) else {
             return;
         };
         self.drive_send(core, &token, generation);
-        if self.sessions > 0 {
+        if seen {
             self.drive_reads(core, &token, generation);
             self.drive_channel(core, &token, generation);
         }
     }
 
     fn drive_send(&mut self, core: &mut Core<V>, token: &str, generation: u32) {
+        if let Some(sent) = self.outbox.in_flight
+            && core.due(sent.since + SLOW_SEND)
+        {
+            self.outbox.error.get_or_insert(Code::Timeout.into());
+        }
         if self.outbox.in_flight.is_some()
             || !self.is_known()
             || core.restoring && !mutated(Mutation::SendWhileRestoring)
@@ -594,32 +694,39 @@ impl<V: Json> Thread<V> {
             body: rest::send_body(&self.id, &core.config.my_id, &self.other, id, &draft.body),
         };
         let request = core.request(Purpose::Send(self.id.clone(), id, generation), request, ANSWER_WITHIN);
-        self.outbox.in_flight = Some((request, id));
+        self.outbox.in_flight = Some(InFlight { request, id, since: core.now.clock });
     }
 
     fn drive_reads(&mut self, core: &mut Core<V>, token: &str, generation: u32) {
-        let joined = self.channel.joined_since().is_some();
-        if self.loaded && self.catch_up.is_none() && self.reading.is_none() && core.visible {
-            let at = if joined { self.poll_at } else { self.poll_at.min(core.now.clock + POLL_UNJOINED) };
-            self.poll_at = at;
-            if core.due(at) && !mutated(Mutation::NoPoll) {
+        let now = core.now.clock;
+        if self.loaded && self.catch_up.is_none() && self.reading.is_none() && core.is_visible() {
+            if !self.is_joined() {
+                self.poll_at = self.poll_at.min(now + POLL_UNJOINED);
+            } else if !self.watch.flows(now) && self.poll_at > now + POLL_SILENT {
+                self.poll_at = now + POLL_SILENT_FIRST + core.rng.up_to(POLL_SILENT - POLL_SILENT_FIRST);
+            }
+            if core.due(self.poll_at) && !mutated(Mutation::NoPoll) {
                 self.catch_up = Some(Cause::Watch);
             }
         }
         if !core.due(self.read_backoff.until()) {
             return;
         }
-        if self.reading.is_none() {
+        let wants_read = self.catch_up.is_some() || self.timeline.hole_page().is_some();
+        if self.reading.is_none() && wants_read && core.due(self.read_pace.next_at()) {
             match self.catch_up.filter(|_| core.due(self.catch_up_at)) {
                 // Hidden by RLS, perhaps: to be asked again once the thread is known to exist.
                 Some(_) if self.early_and_empty && !self.is_known() => {}
                 Some(cause) => {
                     self.catch_up = None;
                     let read = Read::Newest { cause, early: !self.is_known() };
-                    self.reading = Some(self.start_read(core, read, self.timeline.newest_page(), token, generation));
+                    self.read_pace.done(now);
+                    let page = self.timeline.newest_page();
+                    self.reading = Some(self.start_read(core, read, page, token, generation));
                 }
                 None => {
                     if let Some(page) = self.timeline.hole_page() {
+                        self.read_pace.done(now);
                         self.reading = Some(self.start_read(core, Read::Hole, page, token, generation));
                     }
                 }
@@ -650,7 +757,7 @@ impl<V: Json> Thread<V> {
         if self.channel.is_late(now) {
             self.error = Some(Code::Timeout.into());
             self.leave(core);
-            self.channel.failed(now, &mut core.rng);
+            self.channel.failed(now, core.cap(), &mut core.rng);
         }
         if let Some(join_ref) = self.channel.renew(generation) {
             let frame = phoenix::access_token(join_ref, core.socket.next_ref(), &self.topic, token);
@@ -658,7 +765,7 @@ impl<V: Json> Thread<V> {
         }
         match self.channel.join_due(now) {
             // One join at a time: a refused one stalls the whole socket for 5 s.
-            Ok(true) if self.is_known() && !core.joining => {
+            Ok(true) if self.is_known() && !core.joining && core.socket.trusted().is_some() => {
                 let join_ref = core.socket.next_ref();
                 self.channel.joining(now, join_ref, generation);
                 core.joining = true;
@@ -674,8 +781,8 @@ impl<V: Json> Thread<V> {
 
     /// Emits what the page sees, where it changed.
     pub(crate) fn show(&mut self, core: &mut Core<V>) {
-        let live = self.loaded && self.channel.joined_since().is_some();
-        if live && core.online {
+        let live = self.loaded && self.is_joined() && self.watch.flows(core.now.clock);
+        if live && core.is_online() {
             self.was_live = true;
             self.error = None;
         }
@@ -684,7 +791,7 @@ impl<V: Json> Thread<V> {
             Status::Closed
         } else if core.token.stopped().is_some() {
             Status::AuthRequired
-        } else if !core.online {
+        } else if !core.is_online() {
             Status::Offline
         } else if live {
             Status::Live
@@ -710,7 +817,7 @@ impl<V: Json> Thread<V> {
             has_older: self.timeline.has_older(),
             loading_older: self.older_asked && self.reading_older.is_some(),
             error: match status {
-                Status::Live => None,
+                Status::Live => self.outbox.error.clone().filter(|_| self.outbox.has_pending()),
                 _ => stopped.or_else(|| self.error.clone()).or_else(|| core.token.error().cloned()),
             },
         };
@@ -721,6 +828,10 @@ impl<V: Json> Thread<V> {
     }
 
     // Its parts.
+
+    fn is_joined(&self) -> bool {
+        self.channel.joined_since().is_some()
+    }
 
     fn is_known(&self) -> bool {
         matches!(self.ensure, Ensure::Known { .. })
@@ -738,19 +849,23 @@ impl<V: Json> Thread<V> {
 
     /// A row came alone: it takes the place of its draft, if it has one.
     fn confirm(&mut self, core: &mut Core<V>, row: Row<V>) {
+        if self.timeline.is_denied_by_row(&row) {
+            self.start_over(core);
+        }
         let end = self.timeline.len();
         let first_draft = self.outbox.get(0).is_some_and(|draft| draft.id == row.id);
         let appended = !self.timeline.covers(row.seq) && row.seq > self.timeline.newest();
         if first_draft && appended && self.timeline.is_contiguous_with(row.seq) {
             // The usual case: the bubble stays where it is.
             let message = row.message();
-            self.take_out(core, 0);
+            self.outbox.remove(0);
+            self.sending_works();
             core.emit(Output::Unstore(self.id.clone(), row.id));
             self.timeline.arrived(row);
             self.emit(core, vec![Diff::Update { at: end, message }]);
             return;
         }
-        self.discard(core, row.id);
+        self.settle(core, row.id);
         let diffs = self.timeline.arrived(row);
         self.emit(core, diffs);
     }
@@ -764,29 +879,18 @@ impl<V: Json> Thread<V> {
         }
     }
 
-    fn expect_broadcast(&mut self, now: u64, seq: u64) {
-        if self.heard < seq && self.suspect.is_none() {
-            self.suspect = Some(Suspect { seq, deadline: now + ECHO_WITHIN });
-        }
-    }
-
-    /// For good, until a session opens the thread again. What waits to be sent is marked with the reason.
+    /// For good, until a session opens the thread again. What waits to be sent goes on waiting.
     fn stop(&mut self, core: &mut Core<V>, error: ChatError) {
         self.leave(core);
         self.abort_reads(core);
-        if let Some((request, _)) = self.outbox.in_flight.take() {
-            core.abort(request);
-        }
-        for index in 0..self.outbox.len() {
-            if self.outbox.get(index).is_some_and(|draft| draft.error.is_none()) {
-                self.refuse(core, index, error.clone());
-            }
+        if let Some(sent) = self.outbox.in_flight.take() {
+            core.abort(sent.request);
         }
         self.stopped = Some(error);
     }
 
     fn leave(&mut self, core: &mut Core<V>) {
-        self.suspect = None;
+        self.watch.left();
         if let (Some(join_ref), Some(socket)) = (self.channel.left(), core.socket.open()) {
             let frame = phoenix::leave(join_ref, core.socket.next_ref(), &self.topic);
             core.emit(Output::SendFrame(socket, frame));

@@ -43,6 +43,22 @@ pub struct Timeline<V> {
     /// Covered numbers: ascending, neither overlapping nor touching.
     covered: Vec<RangeInclusive<u64>>,
     page_size: u32,
+    /// The newest message when the newest page was read last. What came alone since may stand on another history.
+    verified: u64,
+    /// The newest message when the newest page was asked for last: an answer that ends below it has lost it.
+    last_when_asked: u64,
+    /// The newest message was not found where it should be: the newest page is read whole, and shows whether the history
+    /// is still the one that is here.
+    doubted: bool,
+}
+
+/// What a read brought.
+#[derive(Debug)]
+pub struct Answered<V> {
+    /// The rows that could be read, in any order.
+    pub rows: Vec<Row<V>>,
+    /// The lowest and the highest number in the answer, of rows that could not be read as well; `None` if it was empty.
+    pub span: Option<(u64, u64)>,
 }
 
 /// A hole wider than so many pages is not filled: the newer side becomes a fresh window instead, and scrolling up reads
@@ -52,7 +68,7 @@ const MAX_HOLE_PAGES: u64 = 3;
 impl<V: Json> Timeline<V> {
     /// An empty window, to be filled in pages of `page_size`.
     pub fn new(page_size: u32) -> Self {
-        Timeline { rows: Vec::new(), covered: Vec::new(), page_size }
+        Timeline { rows: Vec::new(), covered: Vec::new(), page_size, verified: 0, last_when_asked: 0, doubted: false }
     }
 
     /// Reads in pages of `page_size` from now on.
@@ -91,13 +107,24 @@ impl<V: Json> Timeline<V> {
     }
 
     /// The page to read for what is new. Read again after every join it finds what the broadcasts have not brought;
-    /// holes below it are found by the answer.
-    pub fn newest_page(&self) -> Page {
+    /// holes below it are found by the answer. It begins with the newest message that such a page brought, if there is one:
+    /// where that is missing, the database was set back to an earlier time.
+    pub fn newest_page(&mut self) -> Page {
+        self.last_when_asked = self.last();
         // From the lowest range up to its end everything is covered: above that is what must be looked at again.
-        let after = if self.covered.len() == 1 || mutated(Mutation::SkipHoleCheck) {
+        let known = if self.covered.len() == 1 || mutated(Mutation::SkipHoleCheck) {
             self.newest()
         } else {
             self.contiguous_to()
+        };
+        let anchor = match self.id_of(self.verified) {
+            Some(_) => self.verified,
+            None => self.rows.first().map_or(0, |row| row.seq),
+        };
+        let after = match () {
+            _ if self.doubted => 0,
+            _ if anchor > 0 => known.min(anchor - 1),
+            _ => known,
         };
         Page { after, before: None, limit: self.page_size }
     }
@@ -108,7 +135,7 @@ impl<V: Json> Timeline<V> {
         (first > 1).then_some(Page { after: 0, before: Some(first), limit: self.page_size })
     }
 
-    /// The page to read for the newest hole; `None` if there is none.
+    /// The page to read for the newest hole, and for as many below it as one page covers; `None` if there is none.
     pub fn hole_page(&self) -> Option<Page> {
         if mutated(Mutation::SkipHoleCheck) {
             return None;
@@ -116,7 +143,18 @@ impl<V: Json> Timeline<V> {
         let [.., below, above] = self.covered.as_slice() else {
             return None;
         };
-        Some(Page { after: *below.end(), before: Some(*above.start()), limit: self.page_size })
+        let (before, mut after) = (*above.start(), *below.end());
+        for range in self.covered.iter().rev().skip(1) {
+            if before - range.end() > u64::from(self.page_size) + 1 || mutated(Mutation::ReadStorm) {
+                break;
+            }
+            after = *range.end();
+        }
+        // With the message below, as in `newest_page`.
+        if self.id_of(after).is_some() && before - after <= u64::from(self.page_size) {
+            after -= 1;
+        }
+        Some(Page { after, before: Some(before), limit: self.page_size })
     }
 
     /// Whether `seq` is the next number, with no hole before it.
@@ -133,23 +171,79 @@ impl<V: Json> Timeline<V> {
         self.covered.first().map_or(0, |range| *range.end())
     }
 
+    /// Whether an answer tells of another history than the one that is here: the database was restored to an earlier time
+    /// (point-in-time recovery), and numbers are given again. Then forget all, and read anew.
+    pub fn is_denied_by(&mut self, page: Page, answered: &Answered<V>) -> bool {
+        if mutated(Mutation::KeepOldHistory) {
+            return false;
+        }
+        let whole = page.after == 0 && page.before.is_none();
+        self.doubted &= !whole;
+        match answered.span {
+            Some((_, high)) => {
+                page.before.is_none() && high < self.last_when_asked
+                    || answered.rows.iter().any(|row| self.is_denied_by_row(row))
+            }
+            None => {
+                // It may also be hidden, from one who is no participant any more: then the whole is empty, too.
+                self.doubted |= !whole && page.before.is_none() && self.id_of(page.after + 1).is_some();
+                false
+            }
+        }
+    }
+
+    /// The same of a row that came alone.
+    pub fn is_denied_by_row(&self, row: &Row<V>) -> bool {
+        // A message that was sent again got another number.
+        let denied = self.id_of(row.seq).map_or_else(|| self.holds(row.id), |id| id != row.id);
+        denied && !mutated(Mutation::KeepOldHistory)
+    }
+
+    /// Whether [`Timeline::newest_page`] is to be read once more, as the last answer raised a doubt.
+    pub fn is_doubted(&self) -> bool {
+        self.doubted
+    }
+
+    fn id_of(&self, seq: u64) -> Option<MessageId> {
+        let at = self.rows.binary_search_by_key(&seq, |row| row.seq).ok()?;
+        Some(self.rows[at].id)
+    }
+
+    fn last(&self) -> u64 {
+        self.rows.last().map_or(0, |row| row.seq)
+    }
+
+    /// Forgets everything. Answers the changes.
+    pub fn forget(&mut self) -> Vec<Diff<V>> {
+        self.doubted = false;
+        self.last_when_asked = 0;
+        self.forget_below(u64::MAX)
+    }
+
     /// Takes in the answer to `page`. Answers the changes.
-    pub fn read(&mut self, page: Page, mut rows: Vec<Row<V>>) -> Vec<Diff<V>> {
+    pub fn read(&mut self, page: Page, answered: Answered<V>) -> Vec<Diff<V>> {
+        let Answered { mut rows, span } = answered;
         rows.retain(|row| row.seq > page.after && page.before.is_none_or(|before| row.seq < before));
         rows.sort_unstable_by_key(|row| row.seq);
-        // A full page covers down to its lowest row, a short one all that was asked for.
+        // It covers down to its lowest row and no further, however few there are: a server may give fewer than it was asked
+        // for (`db-max-rows`). Only an empty one covers all that was asked for.
         let full = rows.len() as u64 >= u64::from(page.limit);
-        let low = match rows.first() {
-            Some(first) if full && !mutated(Mutation::FullPageCoversAll) => first.seq,
+        let low = match span {
+            Some((low, _)) if full || !mutated(Mutation::TrustShortPage) => low,
             _ => page.after + 1,
         };
-        let high = match page.before {
-            Some(before) => before - 1,
-            None => rows.last().map_or(0, |row| row.seq),
+        let low = if mutated(Mutation::FullPageCoversAll) { page.after + 1 } else { low };
+        let high = match (page.before, span) {
+            (Some(before), _) => before - 1,
+            (None, Some((_, high))) => high,
+            (None, None) => 0,
         };
-        self.cover(low, high);
+        self.cover(low.max(page.after + 1), high);
         let mut diffs = self.merge(rows);
         self.open_fresh_window(&mut diffs);
+        if page.before.is_none() {
+            self.verified = self.last();
+        }
         diffs
     }
 
@@ -259,10 +353,17 @@ mod tests {
     }
 
     /// What a server with the rows `seqs` answers.
-    fn answer(seqs: &BTreeSet<u64>, page: Page) -> Vec<Row<Value>> {
+    fn answer(seqs: &BTreeSet<u64>, page: Page) -> Answered<Value> {
+        answer_of_at_most(page.limit, seqs, page)
+    }
+
+    /// The same, where the server gives no more than `max_rows` at once.
+    fn answer_of_at_most(max_rows: u32, seqs: &BTreeSet<u64>, page: Page) -> Answered<Value> {
         let before = page.before.unwrap_or(u64::MAX);
         let found = seqs.iter().rev().filter(|seq| **seq > page.after && **seq < before);
-        found.take(page.limit as usize).map(|seq| row(*seq)).collect()
+        let rows: Vec<_> = found.take(page.limit.min(max_rows) as usize).map(|seq| row(*seq)).collect();
+        let span = rows.last().zip(rows.first()).map(|(low, high)| (low.seq, high.seq));
+        Answered { rows, span }
     }
 
     fn apply(shown: &mut Vec<u64>, diffs: Vec<Diff<Value>>) {
@@ -310,7 +411,18 @@ mod tests {
         /// Whatever comes in whatever order, the list is always sorted without repeats, and once nothing is left to read
         /// it is all that the server has.
         #[test]
-        fn the_list_converges_on_the_server(steps in prop::collection::vec(step(), 1..60), page_size in 1u32..8) {
+        fn the_list_converges_on_the_server(
+            steps in prop::collection::vec(step(), 1..60),
+            page_size in 1u32..8,
+            max_rows in 1u32..8,
+            unreadable in 2u64..12,
+        ) {
+            // Each row whose number is a multiple is one that this version can't read.
+            let answer = |seqs: &BTreeSet<u64>, page| {
+                let mut answered = answer_of_at_most(max_rows, seqs, page);
+                answered.rows.retain(|row| row.seq % unreadable != 0);
+                answered
+            };
             let mut timeline = Timeline::new(page_size);
             let (mut server, mut deleted, mut shown) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
             let mut last = 0;
@@ -324,6 +436,7 @@ mod tests {
                     Step::Broadcast(index) => {
                         if server.is_empty() { continue }
                         let seq = *server.iter().nth(index.index(server.len())).unwrap();
+                        if seq % unreadable == 0 { continue }
                         timeline.arrived(row(seq))
                     }
                     Step::Newest => {
@@ -359,7 +472,8 @@ mod tests {
                 reads += 1;
                 prop_assert!(reads <= last + 2, "reads on and on");
             }
-            prop_assert_eq!(shown, server.into_iter().collect::<Vec<_>>());
+            let readable = server.into_iter().filter(|seq| seq % unreadable != 0);
+            prop_assert_eq!(shown, readable.collect::<Vec<_>>());
         }
     }
 
@@ -388,7 +502,7 @@ mod tests {
         let server: BTreeSet<u64> = (1..=1_000).collect();
         let mut timeline = Timeline::new(50);
         let mut shown = Vec::new();
-        apply(&mut shown, timeline.read(Page { after: 0, before: None, limit: 50 }, (1..=50).map(row).collect()));
+        apply(&mut shown, timeline.read(NEWEST, answer(&(1..=50).collect(), NEWEST)));
         apply(&mut shown, timeline.arrived(row(1_000)));
         assert_eq!(shown, [1_000]);
         while let Some(page) = timeline.older_page() {
@@ -398,11 +512,103 @@ mod tests {
         assert!(!timeline.has_older());
     }
 
+    const NEWEST: Page = Page { after: 0, before: None, limit: 50 };
+
+    #[test]
+    fn scattered_holes_are_read_together() {
+        let server: BTreeSet<u64> = (1..=200).collect();
+        let mut timeline = Timeline::new(50);
+        let mut shown = Vec::new();
+        apply(&mut shown, timeline.read(NEWEST, answer(&(1..=100).collect(), NEWEST)));
+        // Every other one is lost.
+        for seq in (102..=200).step_by(2) {
+            apply(&mut shown, timeline.arrived(row(seq)));
+        }
+        let mut reads = 0;
+        while let Some(page) = timeline.hole_page() {
+            reads += 1;
+            apply(&mut shown, timeline.read(page, answer(&server, page)));
+        }
+        assert_eq!((reads, shown), (2, (51..=200).collect()));
+    }
+
+    #[test]
+    fn holes_far_apart_are_read_each_by_itself() {
+        let server: BTreeSet<u64> = (1..=200).collect();
+        let mut timeline = Timeline::new(50);
+        let all = Page { limit: 200, ..NEWEST };
+        let held: BTreeSet<u64> = (1..=200).filter(|seq| ![10, 150].contains(seq)).collect();
+        for seq in held {
+            timeline.cover(seq, seq);
+        }
+        let mut pages = Vec::new();
+        while let Some(page) = timeline.hole_page() {
+            pages.push((page.after, page.before));
+            timeline.read(page, answer(&server, page));
+        }
+        assert_eq!(pages, [(149, Some(151)), (9, Some(11))]);
+        timeline.read(all, answer(&server, all));
+        assert_eq!(timeline.len(), 200);
+    }
+
+    #[test]
+    fn a_short_page_is_not_the_beginning() {
+        let server: BTreeSet<u64> = (1..=120).collect();
+        let mut timeline = Timeline::new(50);
+        timeline.read(NEWEST, answer_of_at_most(30, &server, NEWEST));
+        assert!(timeline.len() == 30 && timeline.has_older() && timeline.is_unfilled());
+        let only_unreadable = Answered { rows: Vec::new(), span: Some((60, 90)) };
+        timeline.read(Page { before: Some(91), ..NEWEST }, only_unreadable);
+        assert_eq!(timeline.older_page(), Some(Page { before: Some(60), ..NEWEST }));
+    }
+
+    #[test]
+    fn a_database_that_was_set_back_is_noticed() {
+        let renewed = |seq: u64| Row { id: MessageId(u128::from(seq) << 64), ..row(seq) };
+        for (rows, empty_first) in [(80, true), (100, false), (120, false)] {
+            let mut timeline = Timeline::new(50);
+            timeline.read(NEWEST, answer(&(1..=100).collect(), NEWEST));
+            // Numbers up to 70 are the old ones.
+            let new_history = |page: Page| {
+                let mut answered = answer(&(1..=rows).collect(), page);
+                answered.rows.iter_mut().filter(|row| row.seq > 70).for_each(|row| *row = renewed(row.seq));
+                answered
+            };
+            let page = timeline.newest_page();
+            let answered = new_history(page);
+            assert_eq!(answered.span.is_none(), empty_first);
+            let denied = timeline.is_denied_by(page, &answered);
+            assert_eq!((denied, timeline.is_doubted()), (!empty_first, empty_first));
+            if timeline.is_doubted() {
+                let page = timeline.newest_page();
+                assert_eq!(page, NEWEST);
+                assert!(timeline.is_denied_by(page, &new_history(page)));
+            }
+            assert!(timeline.is_denied_by_row(&renewed(90)) && !timeline.is_denied_by_row(&row(90)));
+            timeline.forget();
+            let page = timeline.newest_page();
+            timeline.read(page, new_history(page));
+            assert_eq!(timeline.newest(), rows);
+        }
+    }
+
+    #[test]
+    fn who_is_kept_out_for_a_while_keeps_what_they_have() {
+        let mut timeline = Timeline::new(50);
+        timeline.read(NEWEST, answer(&(1..=100).collect(), NEWEST));
+        for _ in 0..2 {
+            let page = timeline.newest_page();
+            assert!(!timeline.is_denied_by(page, &answer(&BTreeSet::new(), page)));
+        }
+        assert_eq!((timeline.len(), timeline.is_doubted()), (50, false));
+    }
+
     #[test]
     fn closing_keeps_the_newest_page() {
         let mut timeline = Timeline::new(50);
         let mut shown = Vec::new();
-        apply(&mut shown, timeline.read(Page { after: 0, before: None, limit: 200 }, (1..=120).map(row).collect()));
+        let all = Page { limit: 200, ..NEWEST };
+        apply(&mut shown, timeline.read(all, answer(&(1..=120).collect(), all)));
         apply(&mut shown, timeline.trim());
         assert_eq!(shown, (71..=120).collect::<Vec<_>>());
         assert_eq!(timeline.older_page(), Some(Page { after: 0, before: Some(71), limit: 50 }));

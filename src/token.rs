@@ -1,4 +1,4 @@
-//! When a token is good, when to renew it, when to stop asking.
+//! When a token is good and whose it is, when to renew it, when to stop asking.
 //!
 //! Expiry is counted from the moment the token was asked for, by the `expires_in` of the server: the device's clock may
 //! be a year off, and an answer may wait in a device that sleeps. Only the *pace* of the clocks counts, see [`Time::clock`](crate::engine::Time::clock).
@@ -22,6 +22,8 @@ pub struct Token {
     /// Refusals in a row, by each [`Verifier`]: the one may accept what the other refuses.
     refusals: [u32; 2],
     backoff: Backoff,
+    /// The account that the tokens are of, where they tell no Mongo id.
+    subject: Option<String>,
     stopped: Option<ChatError>,
     error: Option<ChatError>,
 }
@@ -46,6 +48,9 @@ struct Held {
 const MAX_REFUSALS: u32 = 3;
 /// Renewal starts this long before the end, in ms, or at two thirds of a short life.
 const RENEW_AHEAD: u64 = 90_000;
+/// Stopped, a page that is seen asks again after 30 to 60 s: a sign-in elsewhere, or a backend that was wrong for a
+/// moment, should not need a reload.
+const ASK_AGAIN: u64 = 30_000;
 /// A join or a request needs this much life left, in ms, or a sixth of a short one: Realtime allows no leeway.
 const MIN_LEFT: u64 = 30_000;
 
@@ -67,8 +72,9 @@ impl Token {
     }
 
     /// Whether a fetch is due, or else when to look again.
-    pub fn fetch_due(&self, now: Time) -> Result<bool, u64> {
-        if self.request.is_some() || self.stopped.is_some() {
+    pub fn fetch_due(&self, now: Time, visible: bool) -> Result<bool, u64> {
+        let waits_for_wake = self.stopped.is_some() && (!visible || mutated(Mutation::SignedOutForGood));
+        if self.request.is_some() || waits_for_wake {
             return Ok(false);
         }
         if let Some(held) = &self.held {
@@ -87,18 +93,23 @@ impl Token {
         self.request = Some(request);
     }
 
-    /// A fetch has ended. `refused` is the code with which the endpoint refuses for good, if it does.
-    pub fn fetched<V: Json>(&mut self, now: Time, answer: &Answer<V>, rng: &mut Rng) {
+    /// A fetch has ended. The tokens of anybody but `my_id` are not used.
+    pub fn fetched<V: Json>(&mut self, now: Time, answer: &Answer<V>, my_id: &str, cap: u64, rng: &mut Rng) {
         self.request = None;
         let (error, at_least) = match answer {
             Answer::Http { status: 200..=299, body: Some(body), .. } => {
                 let text = body.text("access_token").filter(|t| !t.is_empty());
                 let life = body.number("expires_in").filter(|s| *s > 0);
                 if let (Some(text), Some(life)) = (text, life) {
+                    if !self.is_of::<V>(my_id, &text) {
+                        let said = "the token endpoint gives another account's token";
+                        return self.stop(ChatError::with(Code::AuthRequired, Some(said.into())), now, rng);
+                    }
                     let life = life.saturating_mul(1_000);
                     self.held = Some(Held { text, asked: self.asked, life });
                     self.generation += 1;
                     self.error = None;
+                    self.stopped = None;
                     if self.refusals == [0, 0] {
                         self.backoff.reset();
                     }
@@ -107,30 +118,48 @@ impl Token {
                 let said = "the token endpoint's answer lacks access_token or expires_in";
                 (ChatError::with(Code::Server, Some(said.into())), 0)
             }
-            Answer::Http { status: 401 | 403, body, .. } => {
-                let code = match body.as_ref().and_then(|b| b.text("code")).as_deref() {
-                    Some("identity-unlinked") => Code::IdentityUnlinked,
-                    _ => Code::AuthRequired,
-                };
-                self.stop(code.into());
-                return;
+            Answer::Http { status, body, retry_after } => {
+                let code = body.as_ref().and_then(|b| b.text("code")).unwrap_or_default();
+                let detail = body.as_ref().and_then(|b| b.text("message"));
+                match (status, code.as_str()) {
+                    (_, "identity-unlinked") => {
+                        return self.stop(ChatError::with(Code::IdentityUnlinked, detail), now, rng);
+                    }
+                    // A 403 without a code of ours is a proxy's on the way: it says nothing of the person.
+                    (401, _) | (_, "signed-out") => {
+                        return self.stop(ChatError::with(Code::AuthRequired, detail), now, rng);
+                    }
+                    (404, _) => {
+                        let said = "the token endpoint answers 404";
+                        (ChatError::with(Code::SetupMissing, Some(said.into())), 0)
+                    }
+                    (429, _) => (Code::RateLimited.into(), u64::from(retry_after.unwrap_or(1)) * 1_000),
+                    _ => (ChatError::with(Code::Server, detail), 0),
+                }
             }
-            Answer::Http { status: 404, .. } => {
-                let said = "the token endpoint answers 404";
-                (ChatError::with(Code::SetupMissing, Some(said.into())), 0)
-            }
-            Answer::Http { status: 429, retry_after, .. } => {
-                (Code::RateLimited.into(), u64::from(retry_after.unwrap_or(1)) * 1_000)
-            }
-            Answer::Http { .. } => (Code::Server.into(), 0),
             Answer::Unreachable => (Code::Network.into(), 0),
         };
         self.error = Some(error);
-        self.backoff.fail(now.clock, at_least, rng);
+        self.backoff.fail(now.clock, at_least, cap, rng);
+    }
+
+    /// Whether a token is `my_id`'s: by its `app_metadata.mongoUserId`, which Supabase puts into every token unless a hook
+    /// takes it out, and else by its account being the same as before. In another tab somebody else may have signed in,
+    /// and the backend's cookie is then theirs.
+    fn is_of<V: Json>(&mut self, my_id: &str, token: &str) -> bool {
+        let Some(claims) = claims::<V>(token) else { return true };
+        if mutated(Mutation::AnybodysToken) {
+            return true;
+        }
+        if let Some(owner) = claims.get("app_metadata").and_then(|data| data.text("mongoUserId")) {
+            return owner == my_id;
+        }
+        let Some(subject) = claims.text("sub") else { return true };
+        *self.subject.get_or_insert_with(|| subject.clone()) == subject
     }
 
     /// `by` refused the token of `generation`. Renewed once at once, then ever more slowly.
-    pub fn refused(&mut self, now: Time, generation: u32, by: Verifier, rng: &mut Rng) {
+    pub fn refused(&mut self, now: Time, generation: u32, by: Verifier, cap: u64, rng: &mut Rng) {
         if generation != self.generation || self.held.is_none() {
             return;
         }
@@ -139,9 +168,9 @@ impl Token {
         *refusals += 1;
         let refusals = *refusals;
         if refusals >= MAX_REFUSALS {
-            self.stop(Code::AuthRequired.into());
+            self.stop(Code::AuthRequired.into(), now, rng);
         } else if refusals > 1 {
-            self.backoff.fail(now.clock, 0, rng);
+            self.backoff.fail(now.clock, 0, cap, rng);
         }
     }
 
@@ -152,11 +181,12 @@ impl Token {
         }
     }
 
-    /// Stops asking: the person is signed out.
-    pub fn stop(&mut self, error: ChatError) {
+    /// The person is signed out: whatever needs a token stops, and tokens are asked for slowly.
+    pub fn stop(&mut self, error: ChatError, now: Time, rng: &mut Rng) {
         self.held = None;
         self.error = None;
         self.stopped = Some(error);
+        self.backoff.fail_for(now.clock, ASK_AGAIN + rng.up_to(ASK_AGAIN));
     }
 
     /// Something changed (visible, online, a session opens): asks again if it had stopped, and waits no longer.
@@ -167,7 +197,12 @@ impl Token {
         self.backoff.hurry();
     }
 
-    /// Why it has stopped asking, if it has.
+    /// How long to wait after a failed fetch.
+    pub fn backoff(&mut self) -> &mut Backoff {
+        &mut self.backoff
+    }
+
+    /// Why the person counts as signed out, if they do.
     pub fn stopped(&self) -> Option<&ChatError> {
         self.stopped.as_ref()
     }
@@ -178,9 +213,32 @@ impl Token {
     }
 }
 
+/// The claims of a JWT: the middle one of its three parts, in JSON and base64url (RFC 7519).
+fn claims<V: Json>(token: &str) -> Option<V> {
+    let mut bytes = Vec::new();
+    let (mut bits, mut count) = (0u32, 0);
+    for c in token.split('.').nth(1)?.bytes() {
+        let six = match c {
+            b'A'..=b'Z' => c - b'A',
+            b'a'..=b'z' => c - b'a' + 26,
+            b'0'..=b'9' => c - b'0' + 52,
+            b'-' => 62,
+            b'_' => 63,
+            _ => return None,
+        };
+        bits = bits << 6 | u32::from(six);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push((bits >> count) as u8);
+        }
+    }
+    V::parse(&bytes)
+}
+
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
-    use super::Token;
+    use super::{Token, claims};
     use crate::backoff::Rng;
     use crate::engine::{Answer, RequestId, Time};
     use crate::json::arbitrary;
@@ -194,13 +252,63 @@ mod tests {
         for (arrives, good) in [(5_000, true), (110_000, false), (7_200_000, false)] {
             let mut token = Token::default();
             token.fetching(at(0), RequestId(1));
-            token.fetched(at(arrives), &answer, &mut Rng::new(1));
+            token.fetched(at(arrives), &answer, "ana", 10_000, &mut Rng::new(1));
             assert_eq!(token.usable(at(arrives)).is_some(), good, "after {arrives} ms");
-            assert_eq!(token.fetch_due(at(arrives)) == Ok(true), !good, "after {arrives} ms");
+            assert_eq!(token.fetch_due(at(arrives), true) == Ok(true), !good, "after {arrives} ms");
+        }
+    }
+
+    /// Signed by nobody: whose it is, is read and not verified.
+    fn jwt(claims: serde_json::Value) -> String {
+        const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let mut out = String::from("e30.");
+        for chunk in claims.to_string().as_bytes().chunks(3) {
+            let bits = chunk.iter().enumerate().fold(0u32, |bits, (i, b)| bits | u32::from(*b) << (16 - 8 * i));
+            out.extend((0..=chunk.len()).map(|i| ALPHABET[(bits >> (18 - 6 * i) & 63) as usize] as char));
+        }
+        out + ".c2ln"
+    }
+
+    #[test]
+    fn anothers_token_is_not_used() {
+        let person = |id: &str| serde_json::json!({"sub": "1", "app_metadata": {"mongoUserId": id}, "name": "é?>~"});
+        let account = |sub: &str| serde_json::json!({"sub": sub});
+        for (tokens, good) in [
+            (vec![person("ana")], true),
+            (vec![person("ben")], false),
+            (vec![person("ana"), person("ben")], false),
+            (vec![account("1"), account("1")], true),
+            (vec![account("1"), account("2")], false),
+        ] {
+            let mut token = Token::default();
+            for claims in &tokens {
+                let body = serde_json::json!({"access_token": jwt(claims.clone()), "expires_in": 3600});
+                let answer = Answer::Http { status: 200, body: Some(body), retry_after: None };
+                token.fetched(Time::default(), &answer, "ana", 10_000, &mut Rng::new(1));
+            }
+            assert_eq!(
+                (token.usable(Time::default()).is_some(), token.stopped().is_none()),
+                (good, good),
+                "{tokens:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn claims_are_read_from_a_token_and_from_nothing_else() {
+        let genuine = jwt(serde_json::json!({"sub": "ü"}));
+        assert_eq!(claims(&genuine), Some(serde_json::json!({"sub": "ü"})));
+        for text in ["", "a.b", "a.!.c", "sb_publishable_x", "..", "a.e30=.c"] {
+            assert_eq!(claims::<serde_json::Value>(text), None, "{text}");
         }
     }
 
     proptest! {
+        #[test]
+        fn no_token_panics(text in ".{0,40}\\.[A-Za-z0-9_-]{0,40}\\..{0,4}") {
+            claims::<serde_json::Value>(&text);
+        }
+
         /// Whatever the endpoint answers: what is used later has text and life, and what failed is not asked for at once.
         #[test]
         fn no_answer_panics(
@@ -211,14 +319,14 @@ mod tests {
         ) {
             let mut token = Token::default();
             token.fetching(Time::default(), RequestId(1));
-            token.fetched(Time::default(), &Answer::Http { status, body, retry_after }, &mut Rng::new(1));
+            token.fetched(Time::default(), &Answer::Http { status, body, retry_after }, "ana", 10_000, &mut Rng::new(1));
             let now = Time { clock: later.into(), wall: 0 };
-            let due = token.fetch_due(Time::default());
+            let due = token.fetch_due(Time::default(), true);
             match token.usable(Time::default()) {
                 Some((text, _)) => prop_assert!(!text.is_empty() && due != Ok(true)),
                 None => prop_assert!(due != Ok(true), "asked again in the same moment"),
             }
-            let _ = (token.usable(now).is_some(), token.fetch_due(now));
+            let _ = (token.usable(now).is_some(), token.fetch_due(now, true));
         }
     }
 }

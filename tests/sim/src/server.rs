@@ -1,5 +1,7 @@
 //! The model of Supabase: what the engine relies on, and nothing kinder.
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chopped_chat::{Answer, MessageId, Request};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -19,13 +21,30 @@ pub struct Server {
     pub token_life: u64,
     /// Who is signed out at the backend.
     pub signed_out: Vec<String>,
-    /// Whether messages whose body begins with `!` are refused.
+    /// Whose session a person's browser has, where it is another's: somebody signed in in another tab.
+    pub signed_in_as: BTreeMap<String, &'static str>,
+    /// Whether messages whose body begins with `!` are refused. Those that begin with `#` never come through: a firewall
+    /// on the way takes them for an attack.
     pub refusing: bool,
+    /// The most rows a page, whatever was asked for (PostgREST's `db-max-rows`); 0 is any number.
+    pub max_rows: usize,
+    /// The database takes no writes and evaluates no policy of Realtime until then.
+    pub read_only_until: u64,
+    /// Whether the backend makes the thread of whoever is signed in, without a look at who asks.
+    pub old_backend: bool,
+    /// Rows that a point-in-time recovery took back.
+    pub lost: Vec<Value>,
 }
 
-/// An access token: `token:<person>:<end of life in ms of true time>`.
+/// An access token: `token:<person>:<end of life in ms of true time>`, with the claims of a JWT in the middle.
+pub fn token(person: &str, end: u64) -> String {
+    let claims = json!({"sub": format!("uid-{person}"), "app_metadata": {"mongoUserId": person}});
+    format!("token:{person}:{end}.{}.sig", BASE64_URL_SAFE_NO_PAD.encode(claims.to_string()))
+}
+
+/// Whose a token is, and when it ends.
 pub fn token_end(token: &str) -> Option<(&str, u64)> {
-    let mut parts = token.strip_prefix("token:")?.split(':');
+    let mut parts = token.strip_prefix("token:")?.split('.').next()?.split(':');
     Some((parts.next()?, parts.next()?.parse().ok()?))
 }
 
@@ -46,12 +65,17 @@ impl Server {
                 (http(401, json!({"code": "signed-out", "message": "signed out"})), None)
             }
             Request::Token => {
-                let token = format!("token:{person}:{}", now + self.token_life);
+                let token = token(self.session_of(person), now + self.token_life);
                 (http(200, json!({"access_token": token, "expires_in": self.token_life / 1_000})), None)
             }
             Request::EnsureThread { body } => {
                 let body: Value = serde_json::from_str(body).expect("the engine writes JSON");
                 let other = body["other_mongo_id"].as_str().expect("the engine names the other");
+                let session = self.session_of(person);
+                if session != person && !self.old_backend {
+                    return (http(403, json!({"code": "another-account", "message": "not who you think"})), None);
+                }
+                let person = session;
                 let (low, high) = if person < other { (person, other) } else { (other, person) };
                 let id = format!("{low}__{high}");
                 self.threads.entry(id.clone()).or_default();
@@ -59,12 +83,12 @@ impl Server {
             }
             Request::Rpc { url, token, body } => match token_end(token) {
                 // PostgREST allows 30 s of leeway.
-                Some((owner, end)) if owner == person && end + 30_000 > now => {
+                Some((owner, end)) if end + 30_000 > now => {
                     let arguments: Value = serde_json::from_str(body).expect("the engine writes JSON");
                     if url.ends_with("/rpc/insert_chat_message") {
-                        self.insert(now, person, &arguments)
+                        self.insert(now, owner, &arguments)
                     } else {
-                        (self.list(person, &arguments), None)
+                        (self.list(owner, &arguments), None)
                     }
                 }
                 _ => (http(401, json!({"code": "PGRST303", "message": "JWT expired"})), None),
@@ -72,11 +96,29 @@ impl Server {
         }
     }
 
+    fn session_of<'a>(&'a self, person: &'a str) -> &'a str {
+        self.signed_in_as.get(person).copied().unwrap_or(person)
+    }
+
+    /// Point-in-time recovery: the newest `count` rows of a thread are gone, all but the first at most, and their
+    /// numbers are given again. Returns what they said.
+    pub fn set_back(&mut self, thread: &str, count: usize) -> Vec<String> {
+        let Some(table) = self.threads.get_mut(thread) else { return Vec::new() };
+        let gone = table.rows.split_off(table.rows.len().saturating_sub(count).max(1).min(table.rows.len()));
+        table.ids.retain(|_, index| *index < table.rows.len());
+        let said = gone.iter().filter_map(|row| row["body"].as_str().map(str::to_owned)).collect();
+        self.lost.extend(gone);
+        said
+    }
+
     fn list(&self, person: &str, arguments: &Value) -> Answer<Value> {
         let thread = arguments["_thread_id"].as_str().expect("a thread");
         let after = arguments["_after"].as_u64().expect("a seq");
         let before = arguments["_before"].as_u64().unwrap_or(u64::MAX);
-        let limit = arguments["_limit"].as_u64().expect("a limit");
+        let mut limit = arguments["_limit"].as_u64().expect("a limit") as usize;
+        if self.max_rows > 0 {
+            limit = limit.min(self.max_rows);
+        }
         if !self.may_read(thread, person) {
             return http(200, json!([]));
         }
@@ -85,13 +127,17 @@ impl Server {
             let seq = row["seq"].as_u64().expect("a seq");
             seq > after && seq < before
         });
-        http(200, found.take(limit as usize).cloned().collect())
+        http(200, found.take(limit).cloned().collect())
     }
 
     fn insert(&mut self, now: u64, person: &str, arguments: &Value) -> (Answer<Value>, Option<Value>) {
         let thread = arguments["_thread_id"].as_str().expect("a thread");
         let text = arguments["_body"].as_str().expect("a body");
         let id = arguments["_id"].as_str().and_then(MessageId::parse).expect("an id");
+        if now < self.read_only_until {
+            let said = "cannot execute INSERT in a read-only transaction";
+            return (http(405, json!({"code": "25006", "message": said})), None);
+        }
         if !self.may_read(thread, person) || arguments["_sender_mongo_id"] != person {
             return (http(403, json!({"code": "42501", "message": "not yours"})), None);
         }

@@ -3,10 +3,11 @@
 use crate::coverage::Coverage;
 use crate::server::Server;
 use chopped_chat::{
-    Config, Content, Delivery, Diff, Draft, Engine, Input, Message, MessageId, Now, Output, State, Status, ThreadId,
+    Config, Content, Delivery, Diff, Draft, Engine, Input, Message, MessageId, Now, Output, RequestId, State, Status,
+    ThreadId,
 };
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 /// What a person sees of a thread.
 #[derive(Debug, Default)]
@@ -52,11 +53,47 @@ pub struct Tab {
     pub mono_zero: u64,
     /// Wall clock minus true time, in ms.
     pub wall_offset: i64,
+    pub asleep_since: u64,
     pub asleep_until: u64,
     pub online: bool,
-    pub visible: bool,
-    /// What the last batch of outputs left to be done by the world.
-    pub page_inputs: u64,
+    /// Since when the browser says that there is no network.
+    pub offline_since: u64,
+    /// Since when the page is not seen; `None` while it is.
+    pub hidden_since: Option<u64>,
+    /// Nobody looks at it until then.
+    pub hidden_until: u64,
+    /// Whether it woke from a sleep that it must notice, and nothing has happened in it since.
+    pub drowsy: bool,
+    /// When it noticed the last such sleep.
+    pub woke_at: u64,
+    /// When it last had a socket that carried anything.
+    pub cut_at: u64,
+    /// What its requests ask for, while their answers are awaited.
+    pub asked: BTreeMap<RequestId, Asked>,
+    /// When the server first told this life of the page that it tells when broadcasts can flow.
+    pub told_ready_at: Option<u64>,
+    /// When reads of a thread began that no scrolling asked for.
+    pub reads: BTreeMap<String, VecDeque<u64>>,
+    /// A send failed and is not tried again yet.
+    pub stalled: Option<Stalled>,
+}
+
+/// What a request asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    Token,
+    Ensure,
+    Read,
+    Send(ThreadId),
+}
+
+/// A send that failed while it waits for its next try.
+#[derive(Debug)]
+pub struct Stalled {
+    pub thread: ThreadId,
+    pub failed_at: u64,
+    /// When something else of the server succeeded.
+    pub good_news_at: Option<u64>,
 }
 
 impl Tab {
@@ -71,10 +108,19 @@ impl Tab {
             unwritten: None,
             mono_zero: 0,
             wall_offset: 0,
+            asleep_since: 0,
             asleep_until: 0,
             online: true,
-            visible: true,
-            page_inputs: 0,
+            offline_since: 0,
+            hidden_since: None,
+            hidden_until: 0,
+            drowsy: false,
+            woke_at: 0,
+            cut_at: 0,
+            asked: BTreeMap::new(),
+            told_ready_at: None,
+            reads: BTreeMap::new(),
+            stalled: None,
         }
     }
 
@@ -82,7 +128,11 @@ impl Tab {
     pub fn start(&mut self, now: u64, seed: u64) {
         self.life += 1;
         self.mono_zero = now;
-        self.visible = true;
+        self.hidden_since = None;
+        self.told_ready_at = None;
+        self.reads.clear();
+        self.asked.clear();
+        self.stalled = None;
         self.unwritten = Some(BTreeMap::new());
         self.engine = Some(Engine::new(Config {
             supabase_url: "https://model".into(),
@@ -178,6 +228,17 @@ impl Tab {
 }
 
 impl Screen {
+    /// Whether what it shows as sent is what the server has.
+    pub fn shows(&self, rows: &[Value]) -> bool {
+        self.messages.iter().all(|message| match (&message.delivery, &message.content) {
+            // One that was sent again after a recovery may have another time.
+            (Delivery::Sent { seq }, Content::Row(row)) => {
+                rows.get(*seq as usize - 1).is_some_and(|there| there["id"] == row["id"])
+            }
+            _ => true,
+        })
+    }
+
     fn apply(&mut self, diff: Diff<Value>, coverage: &mut Coverage) -> Result<(), String> {
         match diff {
             Diff::Insert { at, messages } => {
@@ -228,13 +289,13 @@ impl Screen {
                         return Err(format!("sent {seq} after a draft"));
                     }
                     last = *seq;
-                    if rows.and_then(|rows| rows.get(*seq as usize - 1)) != Some(row) {
+                    if rows.and_then(|rows| rows.get(*seq as usize - 1)) != Some(row) && !server.lost.contains(row) {
                         return Err(format!("{seq} is not what the server has"));
                     }
                 }
                 (Delivery::Sent { .. }, _) | (_, Content::Row(_)) => return Err("a draft that is sent".into()),
                 // The server refuses those alone.
-                (Delivery::Error(error), Content::Draft { body, .. }) if !body.starts_with('!') => {
+                (Delivery::Error(error), Content::Draft { body, .. }) if !body.starts_with(['!', '#']) => {
                     return Err(format!("condemned without a refusal of REST: {error}"));
                 }
                 _ => drafts = true,

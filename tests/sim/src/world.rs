@@ -2,7 +2,7 @@
 
 use crate::coverage::Coverage;
 use crate::server::{Server, token_end};
-use crate::tab::Tab;
+use crate::tab::{Asked, Stalled, Tab};
 use chopped_chat::backoff::Rng;
 use chopped_chat::{Answer, Draft, Frame, Input, MessageId, Output, Request, RequestId, SocketId, Status, ThreadId};
 use serde_json::{Value, json};
@@ -54,6 +54,8 @@ enum Event {
     JoinDone(ConnId, Value),
     TokenEnds(ConnId, String, u64),
     Idle(ConnId),
+    /// A channel has waited too long for replication.
+    NotEstablished(ConnId, String, Value),
     ReplicationReady(u32),
     Restart(TabId),
     /// Storage has been read: this is what an earlier life of the tab left.
@@ -73,6 +75,8 @@ enum Fate {
     FailsAfter,
     Refused401,
     TooMany,
+    /// A proxy on the way says no, in HTML.
+    Blocked,
 }
 
 /// A WebSocket as the server sees it.
@@ -90,6 +94,8 @@ struct Conn {
     /// When the last frame out will arrive: a socket keeps the order.
     last_out: u64,
     last_in: u64,
+    /// When the last broadcast will arrive.
+    last_broadcast: u64,
     /// When a channel of it ended last.
     changed_at: u64,
     channels: BTreeMap<String, Channel>,
@@ -100,6 +106,8 @@ struct Channel {
     joined_at: u64,
     join_ref: Value,
     token: String,
+    /// Whether it waits for word that broadcasts can flow.
+    awaits_ready: bool,
 }
 
 /// A message somebody sent.
@@ -133,6 +141,12 @@ struct World {
     /// When the last row was written.
     written_at: u64,
     calm: bool,
+    /// Whether people come back to their pages in the calm; if not, those who look at theirs just go on.
+    nudges: bool,
+    /// Nothing of the server answers until then.
+    away_until: u64,
+    /// Broadcasts are lost until then: the project is over its message rate.
+    over_rate_until: u64,
     /// Whether the server is new enough to say that replication is ready.
     tells_ready: bool,
     /// Whether the backend takes its time for a token.
@@ -142,6 +156,8 @@ struct World {
     /// Per mille of requests, frames and joins that something happens to.
     hostility: u64,
     page_size: u32,
+    /// Whether the database is set back once.
+    restores: bool,
     sent: Vec<Sent>,
     acts_left: u64,
     summary: Summary,
@@ -164,6 +180,16 @@ const ACTS: u64 = 40;
 const CALM_WITHIN: u64 = 240_000;
 /// How long a joined screen may lag behind where nothing strikes, in ms: a few requests in a row.
 const PROMPT: u64 = 3_000;
+/// How long a message may wait after its send failed and another request succeeded, in ms, and how late a timer may be.
+const RELIEVED: u64 = 2_500;
+/// For how long a page asks nothing of a network that the browser says is not there, in ms.
+const QUIET: u64 = 100_000;
+/// How long a page that nobody sees keeps its socket, in ms: five minutes, and a timer that runs once a minute.
+const KEPT_HIDDEN: u64 = 370_000;
+/// How long a socket that died in a sleep may pass for a live one, in ms.
+const DEAD_AFTER_SLEEP: u64 = 6_000;
+/// The most reads in ten seconds that no scrolling asked for.
+const READS: usize = 30;
 /// How long bad news may take to reach a tab, in ms: a slow frame.
 const BAD_NEWS: u64 = 12_000;
 /// More events than any run that ends has.
@@ -187,7 +213,13 @@ impl World {
                 tab.wall_offset = rng.up_to(2 * year) as i64 - year as i64;
             }
         }
+        let nudges = rng.up_to(1) == 0;
+        // A page that is full before it reaches what was there is no proof of the same history.
+        let restores = rng.up_to(3) == 0;
+        let page_size = if restores { 200 } else { 2 + rng.up_to(5) as u32 };
         let server = Server {
+            max_rows: if rng.up_to(2) == 0 && !restores { 1 + rng.up_to(u64::from(page_size)) as usize } else { 0 },
+            old_backend: rng.up_to(1) == 0,
             token_life: [120_000, 300_000, 3_600_000][rng.up_to(2) as usize],
             refusing: true,
             ..Server::default()
@@ -197,7 +229,8 @@ impl World {
             tells_ready: rng.up_to(1) == 0,
             slow_backend: rng.up_to(2) == 0,
             no_tokens_until: 0,
-            page_size: 2 + rng.up_to(5) as u32,
+            page_size,
+            restores,
             rng,
             now: 0,
             count: 0,
@@ -213,6 +246,9 @@ impl World {
             flowing_since: 0,
             written_at: 0,
             calm: false,
+            nudges,
+            away_until: 0,
+            over_rate_until: 0,
             sent: Vec::new(),
             acts_left: ACTS,
             summary: Summary::default(),
@@ -251,6 +287,9 @@ impl World {
     // The run.
 
     fn play(&mut self) -> Result<(), String> {
+        if self.server.max_rows > 0 && (self.server.max_rows as u32) < self.page_size {
+            self.hit("fault: pages shorter than asked for");
+        }
         if self.rng.up_to(3) == 0 {
             self.fall_silent("fault: cold replication", 3_000);
         }
@@ -301,7 +340,8 @@ impl World {
         self.now = time;
         self.happen(event)?;
         self.check_promptness()?;
-        self.check_live()
+        self.check_live()?;
+        self.check_tabs()
     }
 
     fn happen(&mut self, event: Event) -> Result<(), String> {
@@ -334,11 +374,14 @@ impl World {
             Event::AnswerArrives(tab, life, request, answer) => {
                 if self.tabs[tab].life == life {
                     trace!(self, "{}{tab} gets {request:?} {}", self.tabs[tab].person, show(&answer));
+                    let answer = if self.tabs[tab].online { answer } else { Answer::Unreachable };
+                    let asked = self.tabs[tab].asked.remove(&request);
+                    self.note_answer(tab, asked.as_ref(), &answer);
                     self.feed(tab, Input::Answer { request, answer })?;
                 }
             }
             Event::SocketOpens(tab, life, socket, conn) => {
-                if self.tabs[tab].life == life && self.conns.contains_key(&conn) {
+                if self.tabs[tab].life == life && self.conns.get(&conn).is_some_and(|conn| !conn.half_open) {
                     self.feed(tab, Input::SocketOpened(socket))?;
                 }
             }
@@ -348,8 +391,12 @@ impl World {
                 }
             }
             Event::FrameDelivered(tab, life, socket, frame) => {
-                if self.tabs[tab].life == life {
+                if self.tabs[tab].life == life && self.tabs[tab].online {
                     trace!(self, "{}{tab} hears {}", self.tabs[tab].person, show_frame(&frame));
+                    if matches!(&frame, Frame::Text(text) if text[4]["message"].as_str().is_some_and(is_about_replication))
+                    {
+                        self.tabs[tab].told_ready_at.get_or_insert(self.now);
+                    }
                     self.feed(tab, Input::SocketFrame(socket, frame))?;
                 }
             }
@@ -360,9 +407,13 @@ impl World {
                 let heard = self.conns.get(&conn).map(|conn| conn.heard_at);
                 if heard.is_some_and(|at| at + 60_000 <= self.now) {
                     self.hit("socket: idle end");
-                    self.end_conn(conn, true);
+                    // Who sleeps hears of it when it wakes, or never.
+                    let asleep = self.conns.get(&conn).is_some_and(|c| self.tabs[c.tab].asleep_until > self.now);
+                    let told = !asleep || self.rng.up_to(1) == 0;
+                    self.end_conn(conn, told);
                 }
             }
+            Event::NotEstablished(conn, topic, join_ref) => self.not_established(conn, &topic, join_ref),
             Event::ReplicationReady(outage) => {
                 if self.replication == Err(outage) {
                     trace!(self, "replication is back");
@@ -383,7 +434,10 @@ impl World {
             }
             Event::Wakes(tab) => self.wakes(tab)?,
             Event::Online(tab) => self.set_online(tab, true)?,
-            Event::SignedIn(person) => self.server.signed_out.retain(|p| *p != person),
+            Event::SignedIn(person) => {
+                self.server.signed_out.retain(|p| *p != person);
+                self.server.signed_in_as.remove(&person);
+            }
         }
         Ok(())
     }
@@ -423,6 +477,9 @@ impl World {
 
     fn wakes(&mut self, tab: TabId) -> Result<(), String> {
         if self.tabs[tab].asleep_until <= self.now {
+            self.tabs[tab].stalled = None;
+            self.tabs[tab].offline_since = 0;
+            self.tabs[tab].drowsy = self.tabs[tab].asleep_since + 60_000 <= self.now;
             for (sleeper, event) in core::mem::take(&mut self.deferred) {
                 if sleeper == tab {
                     self.at(self.now, event);
@@ -430,6 +487,7 @@ impl World {
                     self.deferred.push((sleeper, event));
                 }
             }
+            self.set_timer(tab);
             if self.calm {
                 self.settle(tab)?;
             }
@@ -456,12 +514,19 @@ impl World {
     }
 
     fn set_online(&mut self, tab: TabId, online: bool) -> Result<(), String> {
+        if self.tabs[tab].online && !online {
+            self.tabs[tab].offline_since = self.now;
+        }
         self.tabs[tab].online = online;
+        self.tabs[tab].stalled = None;
         self.feed(tab, Input::Online(online))
     }
 
     fn feed(&mut self, tab: TabId, input: Input<Value>) -> Result<(), String> {
         let life = self.tabs[tab].life;
+        if core::mem::take(&mut self.tabs[tab].drowsy) {
+            self.tabs[tab].woke_at = self.now;
+        }
         let outputs = self.tabs[tab].handle(self.now, input, &self.server, &mut self.summary.coverage)?;
         for output in outputs {
             match output {
@@ -469,35 +534,69 @@ impl World {
                     trace!(self, "{}{tab} asks {id:?} {request:?}", self.tabs[tab].person);
                     self.send_request(tab, life, id, request)?;
                 }
-                Output::OpenSocket(socket, _) => self.connect(tab, life, socket),
+                Output::OpenSocket(socket, _) => self.connect(tab, life, socket)?,
                 Output::SendFrame(socket, text) => self.send_frame(tab, socket, text)?,
                 Output::CloseSocket(socket) => {
                     if let Some(conn) = self.conn_of(tab, life, socket) {
                         self.end_conn(conn, false);
                     }
                 }
-                Output::Abort(_) => {}
+                Output::Abort(id) => {
+                    self.tabs[tab].asked.remove(&id);
+                    self.tabs[tab].stalled = None;
+                }
                 _ => unreachable!("the tab has applied the rest"),
             }
         }
+        self.set_timer(tab);
+        Ok(())
+    }
+
+    fn set_timer(&mut self, tab: TabId) {
         if let Some(due) = self.tabs[tab].engine.as_ref().and_then(|engine| engine.next_timeout()) {
             // Browsers fire a little late.
-            let at = self.tabs[tab].mono_zero + due + self.rng.up_to(15);
-            self.at(at, Event::Timer(tab, life));
+            let mut at = self.tabs[tab].mono_zero + due + self.rng.up_to(15);
+            // In a page that was not seen for minutes they run once a minute.
+            if self.tabs[tab].hidden_since.is_some_and(|since| since + 300_000 <= at) {
+                at = at.next_multiple_of(60_000);
+            }
+            self.at(at, Event::Timer(tab, self.tabs[tab].life));
         }
-        Ok(())
     }
 
     // HTTP.
 
     fn send_request(&mut self, tab: TabId, life: u32, id: RequestId, request: Request) -> Result<(), String> {
         self.summary.requests += 1;
-        if let Request::Rpc { token, .. } = &request {
-            let (_, end) = token_end(token).ok_or("not a token of ours")?;
-            if end <= self.now {
-                return Err(format!("a request carries a token that expired {} ms ago", self.now - end));
+        self.check_knock(tab)?;
+        let asked = match &request {
+            Request::Token => Asked::Token,
+            Request::EnsureThread { .. } => Asked::Ensure,
+            Request::Rpc { token, url, body } => {
+                let (owner, end) = token_end(token).ok_or("not a token of ours")?;
+                if end <= self.now {
+                    return Err(format!("a request carries a token that expired {} ms ago", self.now - end));
+                }
+                if owner != self.tabs[tab].person {
+                    return Err(format!("{} asks with the token of {owner}", self.tabs[tab].person));
+                }
+                let body: Value = serde_json::from_str(body).map_err(|e| format!("not JSON: {body}: {e}"))?;
+                if url.ends_with("/rpc/insert_chat_message") {
+                    let named = body["_thread_id"].as_str();
+                    let thread = self.threads.iter().find(|(id, ..)| Some(id.as_str()) == named);
+                    Asked::Send(thread.ok_or("a send to no thread of the run")?.0.clone())
+                } else {
+                    if body["_after"] != 0 || body["_before"].is_null() {
+                        self.count_read(tab, body["_thread_id"].as_str().unwrap_or_default())?;
+                    }
+                    Asked::Read
+                }
             }
+        };
+        if asked != Asked::Read {
+            self.tabs[tab].stalled = None;
         }
+        self.tabs[tab].asked.insert(id, asked);
         let mut delay = self.delay();
         if self.slow_backend && !self.calm && matches!(request, Request::Token) {
             delay += self.rng.up_to(5_000);
@@ -507,7 +606,8 @@ impl World {
             return Ok(());
         }
         let fate = if self.strikes(self.hostility) {
-            match self.rng.up_to(7) {
+            match self.rng.up_to(8) {
+                8 => Fate::Blocked,
                 0 => {
                     self.hit("fault: request lost before");
                     self.after(delay, Event::AnswerArrives(tab, life, id, Answer::Unreachable));
@@ -534,6 +634,7 @@ impl World {
     fn serve(&mut self, tab: TabId, life: u32, id: RequestId, request: Request, fate: Fate) {
         let failed = |status| Answer::Http { status, body: None, retry_after: None };
         let early = match fate {
+            _ if self.now < self.away_until => Some(failed(503)),
             _ if self.now < self.no_tokens_until && matches!(request, Request::Token) => Some(failed(503)),
             Fate::FailsBefore => {
                 self.hit("fault: server error before");
@@ -542,6 +643,14 @@ impl World {
             Fate::TooMany => {
                 self.hit("fault: too many requests");
                 Some(Answer::Http { status: 429, body: None, retry_after: Some(1 + self.rng.up_to(2) as u32) })
+            }
+            Fate::Blocked => {
+                self.hit("fault: gateway refuses");
+                Some(failed([403, 404][self.rng.up_to(1) as usize]))
+            }
+            _ if matches!(&request, Request::Rpc { body, .. } if body.contains("\"_body\":\"#")) => {
+                self.hit("fault: message blocked on the way");
+                Some(failed(403))
             }
             Fate::Refused401 if matches!(request, Request::Rpc { .. }) => {
                 self.hit("fault: token refused");
@@ -586,15 +695,17 @@ impl World {
 
     // WebSockets.
 
-    fn connect(&mut self, tab: TabId, life: u32, socket: SocketId) {
+    fn connect(&mut self, tab: TabId, life: u32, socket: SocketId) -> Result<(), String> {
+        self.check_knock(tab)?;
         self.summary.connects += 1;
         let delay = self.delay();
         let refused = self.strikes(self.hostility / 2);
         if refused {
             self.hit("fault: socket refused");
         }
-        if refused || !self.tabs[tab].online {
-            return self.after(delay, Event::SocketDies(tab, life, socket));
+        if refused || !self.tabs[tab].online || self.now < self.away_until {
+            self.after(delay, Event::SocketDies(tab, life, socket));
+            return Ok(());
         }
         self.last_conn += 1;
         let conn = self.last_conn;
@@ -611,12 +722,14 @@ impl World {
                 busy_until: 0,
                 last_out: self.now + delay,
                 last_in: self.now,
+                last_broadcast: 0,
                 changed_at: self.now,
                 channels: BTreeMap::new(),
             },
         );
         self.after(delay, Event::SocketOpens(tab, life, socket, conn));
         self.after(66_000, Event::Idle(conn));
+        Ok(())
     }
 
     fn conn_of(&self, tab: TabId, life: u32, socket: SocketId) -> Option<ConnId> {
@@ -626,10 +739,11 @@ impl World {
 
     /// The server no longer has the connection; the tab hears of it or not.
     fn end_conn(&mut self, id: ConnId, told: bool) {
-        if let Some(conn) = self.conns.remove(&id)
-            && told
-            && !conn.half_open
-        {
+        let Some(conn) = self.conns.remove(&id) else { return };
+        if !conn.half_open {
+            self.tabs[conn.tab].cut_at = self.now;
+        }
+        if told && !conn.half_open {
             let delay = self.delay();
             self.at((self.now + delay).max(conn.last_out), Event::SocketDies(conn.tab, conn.life, conn.socket));
         }
@@ -728,7 +842,9 @@ impl World {
         let allowed = self.server.may_read(&thread, person);
         let reason = match end {
             None => Some("InvalidJWTToken: Token has expired 1 seconds ago"),
-            Some(_) if !allowed => Some("Unauthorized: You do not have permissions to read from this Channel topic"),
+            Some(_) if !allowed || self.now < self.server.read_only_until => {
+                Some("Unauthorized: You do not have permissions to read from this Channel topic")
+            }
             Some(_) if self.strikes(self.hostility / 4) => Some("UnableToConnectToProject: try again"),
             // Word for word the refusal of a stranger: the server says it of almost any error of the database.
             Some(_) if self.strikes(self.hostility / 4) => {
@@ -750,11 +866,15 @@ impl World {
             self.reply(id, json!([frame[0], frame[1], topic, "phx_reply", error]));
         } else {
             self.hit("join: accepted");
-            let channel = Channel { joined_at: self.now, join_ref: frame[0].clone(), token };
+            let awaits_ready = self.tells_ready && self.replication.is_err();
+            let channel = Channel { joined_at: self.now, join_ref: frame[0].clone(), token, awaits_ready };
             self.conns.get_mut(&id).expect("found above").channels.insert(topic.clone(), channel);
             let ok = json!({"status": "ok", "response": {"postgres_changes": []}});
             self.reply(id, json!([frame[0], frame[1], topic, "phx_reply", ok]));
             self.at(end.unwrap_or(0), Event::TokenEnds(id, topic.clone(), end.unwrap_or(0)));
+            if awaits_ready {
+                self.after(60_000, Event::NotEstablished(id, topic.clone(), frame[0].clone()));
+            }
             if self.replication.is_ok() && self.tells_ready {
                 self.ready_frame(id, &topic, &frame[0]);
             } else if self.rng.up_to(1) == 0 {
@@ -773,17 +893,32 @@ impl World {
         self.reply(id, json!([join_ref, null, topic, "system", message]));
     }
 
-    /// Servers tell of a replication that starts, but not always: only a channel that waits for it is told.
+    /// Who joined before replication started is told.
     fn say_ready(&mut self) {
         let mut told = Vec::new();
-        for (id, conn) in &self.conns {
-            told.extend(conn.channels.iter().map(|(topic, c)| (*id, topic.clone(), c.join_ref.clone())));
-        }
-        for (id, topic, join_ref) in told {
-            if self.tells_ready && self.rng.up_to(1) == 0 {
-                self.ready_frame(id, &topic, &join_ref);
+        for (id, conn) in &mut self.conns {
+            for (topic, channel) in conn.channels.iter_mut().filter(|(_, channel)| channel.awaits_ready) {
+                channel.awaits_ready = false;
+                told.push((*id, topic.clone(), channel.join_ref.clone()));
             }
         }
+        for (id, topic, join_ref) in told {
+            self.ready_frame(id, &topic, &join_ref);
+        }
+    }
+
+    fn not_established(&mut self, id: ConnId, topic: &str, join_ref: Value) {
+        let waits = |channel: &Channel| channel.awaits_ready && channel.join_ref == join_ref;
+        let Some(conn) = self.conns.get_mut(&id).filter(|conn| conn.channels.get(topic).is_some_and(waits)) else {
+            return;
+        };
+        conn.channels.remove(topic);
+        conn.changed_at = self.now;
+        self.hit("fault: replication not established");
+        let message = json!({"extension": "system", "status": "error",
+            "message": "Replication connection was not established in time", "channel": topic});
+        self.reply(id, json!([join_ref, null, topic, "system", message]));
+        self.reply(id, json!([join_ref, join_ref, topic, "phx_close", {}]));
     }
 
     fn token_ends(&mut self, id: ConnId, topic: &str, end: u64) {
@@ -803,11 +938,15 @@ impl World {
     }
 
     fn deliver(&mut self, id: ConnId, frame: Frame<Value>, out_of_order: bool) {
+        let broadcast = matches!(frame, Frame::Binary(_));
         let delay = self.delay();
         let now = self.now;
         let Some(conn) = self.conns.get_mut(&id).filter(|conn| !conn.half_open) else { return };
         let at = if out_of_order { now + delay * 3 } else { (now + delay).max(conn.last_out) };
         conn.last_out = conn.last_out.max(at);
+        if broadcast {
+            conn.last_broadcast = conn.last_broadcast.max(at);
+        }
         let event = Event::FrameDelivered(conn.tab, conn.life, conn.socket, frame);
         self.at(at, event);
     }
@@ -826,7 +965,8 @@ impl World {
         let receivers: Vec<_> =
             self.conns.iter().filter(|(_, c)| c.channels.contains_key(&topic)).map(|(id, _)| *id).collect();
         for id in receivers {
-            if self.strikes(self.hostility / 2) {
+            let over_rate = self.now < self.over_rate_until && self.rng.up_to(3) > 0;
+            if over_rate || self.strikes(self.hostility / 2) {
                 self.hit("fault: broadcast dropped");
                 continue;
             }
@@ -845,7 +985,7 @@ impl World {
     // People.
 
     fn act(&mut self, tab: TabId) -> Result<(), String> {
-        if self.tabs[tab].engine.is_none() {
+        if self.tabs[tab].engine.is_none() || self.tabs[tab].hidden_until > self.now {
             return Ok(());
         }
         let thread = self.thread_of(tab);
@@ -888,22 +1028,28 @@ impl World {
             17 if open < 3 => self.open(tab, &thread),
             18 => {
                 self.hit("page: hide");
-                self.tabs[tab].visible = false;
-                self.feed(tab, Input::Visible(false))
+                self.set_visible(tab, false)
             }
-            _ => {
-                self.tabs[tab].visible = true;
-                self.feed(tab, Input::Visible(true))
-            }
+            _ => self.set_visible(tab, true),
         }
+    }
+
+    fn set_visible(&mut self, tab: TabId, visible: bool) -> Result<(), String> {
+        let tab_ = &mut self.tabs[tab];
+        tab_.hidden_since = if visible { None } else { tab_.hidden_since.or(Some(self.now)) };
+        self.feed(tab, Input::Visible(visible))
     }
 
     fn type_one(&mut self, tab: TabId, thread: &ThreadId) -> Result<(), String> {
         self.hit("page: send");
         self.summary.sent += 1;
         let id = MessageId(u128::from(self.rng.up_to(u64::MAX - 1)) << 64 | self.sent.len() as u128);
-        let bang = if self.rng.up_to(9) == 0 { "!" } else { "" };
-        let body = format!("{bang}{} says {}", self.tabs[tab].person, self.sent.len());
+        let mut fate = ["!", "#", "", "", "", "", "", "", "", ""][self.rng.up_to(9) as usize];
+        // One holds up the others for up to a minute.
+        if self.sent.iter().any(|sent| sent.thread == *thread && sent.body.starts_with('#') && !sent.discarded) {
+            fate = "";
+        }
+        let body = format!("{fate}{} says {}", self.tabs[tab].person, self.sent.len());
         trace!(self, "{}{tab} types {:?} {}", self.tabs[tab].person, body, id.text());
         self.sent.push(Sent { id, tab, thread: thread.clone(), body: body.clone(), discarded: false, retried: false });
         self.feed(tab, Input::Send { thread: thread.clone(), id, body })?;
@@ -953,7 +1099,36 @@ impl World {
     fn strike(&mut self) -> Result<(), String> {
         let tab = self.rng.up_to(self.tabs.len() as u64 - 1) as usize;
         let conn = self.conns.iter().find(|(_, c)| c.tab == tab && !c.half_open).map(|(id, _)| *id);
-        match self.rng.up_to(12) {
+        match self.rng.up_to(19) {
+            13 | 14 => {
+                let person = self.tabs[tab].person;
+                let others: Vec<_> = self.tabs.iter().map(|tab| tab.person).filter(|other| *other != person).collect();
+                let other = others[self.rng.up_to(others.len() as u64 - 1) as usize];
+                self.hit("fault: another account signs in");
+                self.server.signed_in_as.insert(person.to_owned(), other);
+                let wait = self.rng.up_to(60_000);
+                self.after(wait, Event::SignedIn(person.to_owned()));
+            }
+            15 => {
+                self.hit("fault: read-only database");
+                self.server.read_only_until = self.now + self.rng.up_to(40_000);
+            }
+            16 => self.set_back(),
+            17 => {
+                self.hit("page: hidden for minutes");
+                self.tabs[tab].hidden_until = self.now + self.rng.up_to(900_000);
+                self.set_visible(tab, false)?;
+            }
+            18 => {
+                self.hit("fault: burst over the message rate");
+                self.over_rate_until = self.now + 10_000;
+                let thread = self.thread_of(tab);
+                if self.tabs[tab].open.get(&thread).is_some_and(|n| *n > 0) && self.tabs[tab].asleep_until <= self.now {
+                    for _ in 0..self.rng.up_to(80) {
+                        self.type_one(tab, &thread)?;
+                    }
+                }
+            }
             11 => {
                 if let Some(id) = conn {
                     self.close_channels(id);
@@ -964,8 +1139,9 @@ impl World {
                 for conn in self.conns.values_mut().filter(|c| c.tab == tab) {
                     conn.half_open = true;
                 }
+                self.tabs[tab].cut_at = self.now;
                 self.set_online(tab, false)?;
-                let wait = self.rng.up_to(40_000);
+                let wait = self.rng.up_to(150_000);
                 self.after(wait, Event::Online(tab));
             }
             1 | 2 => {
@@ -977,6 +1153,7 @@ impl World {
             3 => {
                 if let Some(conn) = conn.and_then(|id| self.conns.get_mut(&id)) {
                     conn.half_open = true;
+                    self.tabs[tab].cut_at = self.now;
                     self.hit("fault: socket half open");
                 }
             }
@@ -986,6 +1163,8 @@ impl World {
             5 if self.tabs[tab].asleep_until <= self.now => {
                 self.hit("fault: clock jumps");
                 let year = 365 * 86_400_000;
+                // For the page, much time may have passed.
+                self.tabs[tab].offline_since = 0;
                 self.tabs[tab].wall_offset = self.rng.up_to(2 * year) as i64 - year as i64;
                 self.feed(tab, Input::Timeout)?;
             }
@@ -1013,6 +1192,7 @@ impl World {
                 self.hit(if still { "fault: device sleeps, clock stands still" } else { "fault: device sleeps" });
                 if self.tabs[tab].asleep_until <= self.now {
                     // The server ends the sockets of a sleeper; it hears of that when it wakes, or never.
+                    self.tabs[tab].asleep_since = self.now;
                     self.tabs[tab].asleep_until = self.now + wait;
                     self.after(wait, Event::Wakes(tab));
                     if still {
@@ -1027,13 +1207,37 @@ impl World {
                 let wait = self.rng.up_to(30_000);
                 self.after(wait, Event::SignedIn(person));
             }
-            12 => {
+            12 | 19 => {
                 self.hit("fault: token endpoint down");
                 self.no_tokens_until = self.now + self.rng.up_to(400_000);
             }
             _ => {}
         }
         Ok(())
+    }
+
+    /// Point-in-time recovery: everything is away for a while, and restarts at an earlier time. Once a run at most.
+    fn set_back(&mut self) {
+        if !core::mem::take(&mut self.restores) {
+            return;
+        }
+        self.away_until = self.now + 1_000 + self.rng.up_to(20_000);
+        for event in self.queue.values_mut().chain(self.deferred.iter_mut().map(|(_, event)| event)) {
+            if let Event::AnswerArrives(.., answer) = event {
+                *answer = Answer::Unreachable;
+            }
+        }
+        let thread = self.threads[self.rng.up_to(self.threads.len() as u64 - 1) as usize].0.clone();
+        let count = 1 + self.rng.up_to(5) as usize;
+        for said in self.server.set_back(thread.as_str(), count) {
+            self.hit("fault: point-in-time recovery");
+            trace!(self, "the server no longer has {said:?}");
+            // Its sender may have it as sent, and no longer has the text.
+            self.sent.iter_mut().filter(|sent| sent.body == said).for_each(|sent| sent.discarded = true);
+        }
+        for id in self.conns.keys().copied().collect::<Vec<_>>() {
+            self.end_conn(id, true);
+        }
     }
 
     // The end.
@@ -1044,6 +1248,9 @@ impl World {
         trace!(self, "---- calm ----");
         self.server.refusing = false;
         self.no_tokens_until = 0;
+        self.over_rate_until = 0;
+        self.server.read_only_until = 0;
+        self.server.signed_in_as.clear();
         self.server.signed_out.clear();
         if let Err(outage) = self.replication {
             self.after(10_000, Event::ReplicationReady(outage));
@@ -1061,10 +1268,15 @@ impl World {
         if self.tabs[tab].engine.is_none() {
             self.start(tab)?;
         }
-        self.set_online(tab, true)?;
-        for visible in [false, true] {
-            self.tabs[tab].visible = visible;
-            self.feed(tab, Input::Visible(visible))?;
+        if !self.tabs[tab].online {
+            self.set_online(tab, true)?;
+        }
+        self.tabs[tab].hidden_until = 0;
+        if self.nudges {
+            self.set_visible(tab, false)?;
+        }
+        if self.tabs[tab].hidden_since.is_some() {
+            self.set_visible(tab, true)?;
         }
         for (thread, ..) in self.threads.clone() {
             let mine = thread.as_str().split("__").any(|id| id == self.tabs[tab].person);
@@ -1075,18 +1287,18 @@ impl World {
         Ok(())
     }
 
-    /// People retry what was refused, and look again at a page that says that they are signed out.
+    /// People retry what was refused, and give up what a firewall does not let through.
     fn retry_refused(&mut self) -> Result<(), String> {
         for tab in 0..self.tabs.len() {
-            let signed_out =
-                |s: &crate::tab::Screen| s.state.as_ref().is_some_and(|s| s.status == Status::AuthRequired);
-            if self.tabs[tab].screens.values().any(signed_out) {
-                self.feed(tab, Input::Visible(false))?;
-                self.feed(tab, Input::Visible(true))?;
-            }
             for thread in self.tabs[tab].open.keys().cloned().collect::<Vec<_>>() {
                 while let Some(id) = self.draft(tab, &thread, false) {
-                    self.retry(tab, thread.clone(), Some(id))?;
+                    let blocked = self.sent.iter_mut().find(|sent| sent.id == id && sent.body.starts_with('#'));
+                    if let Some(sent) = blocked {
+                        sent.discarded = true;
+                        self.feed(tab, Input::Discard { thread: thread.clone(), id })?;
+                    } else {
+                        self.retry(tab, thread.clone(), Some(id))?;
+                    }
                 }
             }
         }
@@ -1101,9 +1313,11 @@ impl World {
                     && !tab.open.is_empty()
                     && tab.open.keys().all(|thread| {
                         let Some(screen) = tab.screens.get(thread) else { return false };
-                        let rows = self.server.threads.get(thread.as_str()).map_or(0, |table| table.rows.len() as u64);
+                        let Some(table) = self.server.threads.get(thread.as_str()) else { return false };
+                        let rows = table.rows.len() as u64;
                         let seqs = screen.seqs();
-                        screen.state.as_ref().is_some_and(|state| state.status == Status::Live)
+                        screen.shows(&table.rows)
+                            && screen.state.as_ref().is_some_and(|state| state.status == Status::Live)
                             && screen.drafts().next().is_none()
                             && seqs.last().copied().unwrap_or(0) == rows
                             && seqs.windows(2).all(|pair| pair[1] == pair[0] + 1)
@@ -1121,10 +1335,89 @@ impl World {
             }
             for (thread, screen) in &tab.screens {
                 let live = screen.state.as_ref().is_some_and(|state| state.status == Status::Live);
-                if live && !conn.channels.contains_key(&thread.topic()) {
+                let channel = conn.channels.get(&thread.topic());
+                if live && channel.is_none() {
                     return Err(format!("{} says live, and is not joined", tab.person));
                 }
+                let unready = |c: &Channel| {
+                    let knows = tab.told_ready_at.is_some_and(|at| at + BAD_NEWS < c.joined_at);
+                    c.awaits_ready && knows && conn.last_broadcast < c.joined_at && c.joined_at + BAD_NEWS < self.now
+                };
+                if live && channel.is_some_and(unready) {
+                    return Err(format!("{} says live, and broadcasts do not flow", tab.person));
+                }
             }
+        }
+        Ok(())
+    }
+
+    /// What holds for a page by itself.
+    fn check_tabs(&self) -> Result<(), String> {
+        for (n, tab) in self.tabs.iter().enumerate() {
+            if tab.engine.is_none() || tab.asleep_until > self.now {
+                continue;
+            }
+            let has_conn = self.conns.values().any(|c| c.tab == n && c.life == tab.life);
+            if has_conn && tab.hidden_since.is_some_and(|since| since.max(tab.woke_at) + KEPT_HIDDEN < self.now) {
+                return Err(format!("{} keeps its socket, and nobody looks", tab.person));
+            }
+            if tab.hidden_since.is_some() {
+                continue;
+            }
+            let carries = self.conns.values().any(|c| c.tab == n && c.life == tab.life && !c.half_open);
+            let live = tab.screens.values().any(|s| s.state.as_ref().is_some_and(|s| s.status == Status::Live));
+            if live && !carries && tab.cut_at < tab.woke_at && tab.woke_at + DEAD_AFTER_SLEEP < self.now {
+                return Err(format!("{} says live, and its socket died in its sleep", tab.person));
+            }
+            if let Some(Stalled { thread, failed_at, good_news_at: Some(good_news_at) }) = &tab.stalled
+                && (failed_at + RELIEVED).max(*good_news_at + RELIEVED) < self.now
+                && tab.screens.get(thread).is_some_and(|screen| screen.drafts().any(|(_, sending)| sending))
+                && !tab.asked.values().any(|asked| *asked == Asked::Token)
+            {
+                return Err(format!("{}'s message waits although the server is back", tab.person));
+            }
+        }
+        Ok(())
+    }
+
+    /// Follows how a send fares.
+    fn note_answer(&mut self, tab: TabId, asked: Option<&Asked>, answer: &Answer<Value>) {
+        let latest = !self.tabs[tab].asked.values().any(|other| matches!(other, Asked::Send(_)));
+        let tab = &mut self.tabs[tab];
+        match (asked, answer) {
+            (
+                Some(Asked::Send(thread)),
+                Answer::Unreachable | Answer::Http { status: 500.., retry_after: None, .. },
+            ) if latest => {
+                tab.stalled = Some(Stalled { thread: thread.clone(), failed_at: self.now, good_news_at: None });
+            }
+            // A token or a thread may be another person's.
+            (Some(Asked::Read | Asked::Send(_)), Answer::Http { status: 200..=299, .. }) => {
+                if let Some(stalled) = &mut tab.stalled {
+                    stalled.good_news_at.get_or_insert(self.now);
+                }
+            }
+            _ => tab.stalled = None,
+        }
+    }
+
+    /// Nothing is asked of a network that is not there.
+    fn check_knock(&self, tab: TabId) -> Result<(), String> {
+        let tab = &self.tabs[tab];
+        if !tab.online && self.now < tab.offline_since + QUIET && tab.offline_since > 0 {
+            return Err(format!("{} knocks, and the browser says that there is no network", tab.person));
+        }
+        Ok(())
+    }
+
+    fn count_read(&mut self, tab: TabId, thread: &str) -> Result<(), String> {
+        let reads = self.tabs[tab].reads.entry(thread.to_owned()).or_default();
+        reads.push_back(self.now);
+        while reads.front().is_some_and(|at| at + 10_000 < self.now) {
+            reads.pop_front();
+        }
+        if reads.len() > READS {
+            return Err(format!("{} reads in ten seconds", reads.len()));
         }
         Ok(())
     }
@@ -1157,13 +1450,15 @@ impl World {
         let mut out = String::new();
         for (n, tab) in self.tabs.iter().enumerate() {
             for thread in tab.open.keys() {
-                let rows = self.server.threads.get(thread.as_str()).map_or(0, |table| table.rows.len());
+                let table = self.server.threads.get(thread.as_str()).map_or(&[][..], |table| &table.rows);
+                let rows = table.len();
                 let screen = tab.screens.get(thread);
                 out += &format!(
-                    "\n  {}{n} {}: server has {rows}, shows {:?}, drafts {:?}, {:?}, stored {}",
+                    "\n  {}{n} {}: server has {rows}, shows {:?}{}, drafts {:?}, {:?}, stored {}",
                     tab.person,
                     thread.as_str(),
                     screen.map(|s| s.seqs()),
+                    if screen.is_some_and(|s| !s.shows(table)) { " of another history" } else { "" },
                     screen.map(|s| s.drafts().collect::<Vec<_>>()),
                     screen.map(|s| &s.state),
                     tab.storage.len(),
@@ -1240,6 +1535,10 @@ impl World {
         }
         Ok(())
     }
+}
+
+fn is_about_replication(message: &str) -> bool {
+    message.starts_with("Replication connection")
 }
 
 fn show(answer: &Answer<Value>) -> String {
