@@ -87,10 +87,11 @@ export type ChatSessionOptions = {
 
 /**
  * - `connecting`: on the way to live for the first time
- * - `live`: joined, and the first page is there
+ * - `live`: joined, broadcasts arrive as far as can be told, and the first page is there; `error` tells if sending fails
  * - `reconnecting`: was live, on the way back
  * - `offline`: the browser says that there is no network
- * - `auth-required`: signed out; goes on by itself once there is a token again
+ * - `auth-required`: signed out, or somebody else is signed in; goes on by itself once there is a token of this person again,
+ *   asked for at once when the page is looked at and every 30 to 60 s while it is seen
  * - `closed`: not open, or stopped for good by `error`
  */
 export type ChatStatus = 'connecting' | 'live' | 'reconnecting' | 'offline' | 'auth-required' | 'closed'
@@ -106,7 +107,7 @@ export interface ChatMessage {
   readonly body: string
   /** ISO 8601: the server's time once sent, this device's before. */
   readonly createdAt: string
-  /** `error`: refused; `retry` or `discard` it. */
+  /** `error`: the server, or a firewall on the way to it, refused this message; `retry` or `discard` it. */
   readonly status: 'sending' | 'sent' | 'error'
   /** Why it was refused. */
   readonly error?: ChatError
@@ -120,7 +121,10 @@ export interface ChatSnapshot {
   /** Whether there are messages before the first one. */
   readonly hasOlder: boolean
   readonly loadingOlder: boolean
-  /** What keeps the thread from being live, if anything failed. */
+  /**
+   * What keeps the thread from being live, if anything failed. While it is `live`: why what waits is not sent, after a try that
+   * failed or 5 s without an answer; it is tried on, every 5 s at least while the page is seen.
+   */
   readonly error: ChatError | null
   /**
    * `false` where messages that are not sent yet would not survive a reload: opted out, or storage is absent, blocked or
@@ -133,7 +137,7 @@ export interface ChatSnapshot {
 export type ChatErrorCode =
   /** An option or argument is missing or malformed. */
   | 'invalid-options'
-  /** Nobody is signed in, or the token is refused again and again. */
+  /** Nobody is signed in, somebody else is, or the token is refused again and again. */
   | 'auth-required'
   /** Signed in, but the account has no Mongo id linked to it. */
   | 'identity-unlinked'

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 const ROUND_TRIP: u64 = 100;
 const DAY: u64 = 86_400_000;
 
+type Proxy = fn(&Request) -> Option<Answer<Value>>;
+
 /// One page, one model server.
 struct Story {
     engine: Engine<Value>,
@@ -28,7 +30,7 @@ struct Story {
     /// The socket died, and nobody said so.
     dead: bool,
     /// What stands between the page and the server.
-    proxy: fn(&Request) -> Option<Answer<Value>>,
+    proxy: Proxy,
     shown: Vec<Message<Value>>,
     state: Option<State>,
     opened: Vec<Result<(), ChatError>>,
@@ -539,7 +541,7 @@ impl Story {
 
 #[test]
 fn a_token_endpoint_that_says_no_at_a_renewal_ends_nothing() {
-    let gateway: [fn(&Request) -> Option<Answer<Value>>; 3] = [
+    let gateway: [Proxy; 3] = [
         |request| if *request == Request::Token { http(403, None) } else { None },
         |request| if *request == Request::Token { http(403, Some(json!({"error": "forbidden"}))) } else { None },
         |request| if *request == Request::Token { http(401, None) } else { None },
