@@ -66,7 +66,6 @@ async fn a_refusing_backend_stops_the_thread() {
     for (answer, code) in [
         ("{status: 400, code: 'invalid-input'}", "invalid-options"),
         ("{status: 404, code: 'unknown-person'}", "not-a-participant"),
-        ("{status: 404}", "setup-missing"),
     ] {
         let (ana, ben) = Person::two().await;
         let shown = open_rejects(&ana, &ben, "ensureThread", &format!("throw {answer}")).await;
@@ -75,19 +74,47 @@ async fn a_refusing_backend_stops_the_thread() {
 }
 
 #[wasm_bindgen_test]
-async fn somebody_elses_thread_is_not_a_participant() {
+async fn a_backend_that_is_not_there_is_setup_missing_and_may_come() {
+    let (ana, ben) = Person::two().await;
+    ana.ensure(&ben).await;
+    let options = ana.options(&ben);
+    js::eval("globalThis.isThere = false").await;
+    js::set(&options, "ensureThread", js::function("if (!isThere) throw {status: 404}"));
+    let session = session::new(options);
+    let opening = session.open();
+    until(&session, "setup-missing", |seen| seen.error().as_deref() == Some("setup-missing")).await;
+    js::eval("isThere = true").await;
+    JsFuture::from(opening).await.unwrap();
+    session.close();
+}
+
+#[wasm_bindgen_test]
+async fn a_thread_that_the_database_does_not_know_is_not_a_participant() {
+    let (ana, ben) = Person::two().await;
+    let options = ana.options(&ben);
+    js::set(&options, "ensureThread", js::function("return {}"));
+    let session = session::new(options);
+    // Reads are empty under RLS, so open() may resolve; the refused join tells.
+    let _ = JsFuture::from(session.open()).await;
+    let refused = until(&session, "refused", |seen| seen.error().as_deref() == Some("not-a-participant")).await;
+    assert_eq!(refused.status(), "connecting");
+    assert!(refused.messages().is_empty());
+    session.close();
+}
+
+#[wasm_bindgen_test]
+async fn somebody_elses_token_is_auth_required() {
     let (ana, ben) = Person::two().await;
     let eve = Person::new().await;
     ana.ensure(&ben).await;
-    // Eve claims to be Ana; the database knows her by her token.
+    // The page is Ana's; in another tab Eve signed in.
     let options = ana.options(&ben);
     let token = format!("return {{access_token: '{}', expires_in: 3600}}", eve.token);
     js::set(&options, "getToken", js::function(&token));
     let session = session::new(options);
-    // Her reads are empty under RLS, so open() may resolve; the refused join tells.
-    let _ = JsFuture::from(session.open()).await;
-    let refused = until(&session, "refused", |seen| seen.error().as_deref() == Some("not-a-participant")).await;
-    assert_eq!(refused.status(), "connecting");
+    assert_eq!(rejection(session.open()).await, "auth-required");
+    let refused = seen(&session);
+    assert_eq!(refused.status(), "auth-required");
     assert!(refused.messages().is_empty());
     session.close();
 }
@@ -197,7 +224,7 @@ async fn the_backends_urls_get_cookies_and_no_headers_that_need_a_preflight() {
          globalThis.fetch = (url, init) => {{
             if (!url.startsWith('/api/')) return realFetch(url, init);
             asked[url] = {{...init, headers: [...init.headers]}};
-            return Response.json({{access_token: '{}', expires_in: 3600, thread_id: ''}})
+            return Response.json({{access_token: '{}', expires_in: 3600}})
          }}",
         ana.token
     ))
@@ -212,7 +239,8 @@ async fn the_backends_urls_get_cookies_and_no_headers_that_need_a_preflight() {
     let ensure = js::get(&asked, "/api/ensure");
     assert_eq!(js::text(&ensure, "credentials"), "include");
     assert_eq!(js::text(&ensure, "method"), "POST");
-    assert_eq!(js::text(&ensure, "body"), format!(r#"{{"other_mongo_id":"{}"}}"#, ben.mongo_id));
+    let body = format!(r#"{{"other_mongo_id":"{}","my_mongo_id":"{}"}}"#, ben.mongo_id, ana.mongo_id);
+    assert_eq!(js::text(&ensure, "body"), body);
 }
 
 #[wasm_bindgen_test]
