@@ -30,12 +30,18 @@ set local lock_timeout = '5s';
 drop index if exists public.chat_threads_user_a_supabase_id_idx, public.chat_threads_user_b_supabase_id_idx;
 
 -- The first and the last of the caller's threads, null for who has none: two looks into an index, however many there are.
--- Policies name them; nobody can call them, having no right to the schema.
+-- Both are the thread that the API's functions name while they ask for rows of that one alone: it need not be the caller's,
+-- since these are not what decides. Policies call them; nobody else can, having no right to the schema.
 create or replace function chat_private.first_thread() returns text
 language plpgsql stable parallel safe security definer set search_path = '' as $$
 declare
-  caller constant uuid := auth.uid();
+  named constant text := current_setting('chat.thread_id', true);
+  caller uuid;
 begin
+  if named <> '' then
+    return named;
+  end if;
+  caller := auth.uid();
   return least((select min(t.thread_id) from public.chat_threads t where t.user_a_supabase_id = caller),
                (select min(t.thread_id) from public.chat_threads t where t.user_b_supabase_id = caller));
 end
@@ -43,8 +49,13 @@ $$;
 create or replace function chat_private.last_thread() returns text
 language plpgsql stable parallel safe security definer set search_path = '' as $$
 declare
-  caller constant uuid := auth.uid();
+  named constant text := current_setting('chat.thread_id', true);
+  caller uuid;
 begin
+  if named <> '' then
+    return named;
+  end if;
+  caller := auth.uid();
   return greatest((select max(t.thread_id) from public.chat_threads t where t.user_a_supabase_id = caller),
                   (select max(t.thread_id) from public.chat_threads t where t.user_b_supabase_id = caller));
 end
@@ -70,9 +81,9 @@ create policy chat_threads_select on public.chat_threads for select to authentic
   using (user_a_supabase_id = (select auth.uid()) or user_b_supabase_id = (select auth.uid()));
 
 -- A row is the caller's if its thread is; and which threads are is the policy above's to say: under it, chat_threads has no
--- others. Each row's thread is looked up, so a hundred thousand threads cost no more than one. list_chat_messages says
--- which it reads, and that one is looked up once and not for each row; whoever else says it gains nothing, since it is
--- looked up among their own.
+-- others. Each row's thread is looked up, so a hundred thousand threads cost no more than one. The API's functions name
+-- theirs (chat.thread_id), and that one is looked up once and not for each row; whoever else names one gains nothing, since it
+-- is looked up among their own.
 --
 -- The bounds are for the index: who names no thread has nothing read that is before their first or after their last, and
 -- somebody who has none nothing at all. How it is written is for the planner. EXISTS it would turn into a hash of all the
@@ -131,9 +142,12 @@ declare
   message public.chat_messages;
   violated text;
 begin
+  -- For its row to be returned, it has to be one that the caller may read: see chat_messages_select.
+  perform set_config('chat.thread_id', _thread_id, true);
   insert into public.chat_messages (id, thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body)
   values (coalesce(_id, gen_random_uuid()), _thread_id, auth.uid(), _sender_mongo_id, _recipient_mongo_id, _body)
   returning * into message;
+  perform set_config('chat.thread_id', '', true);
   return message;
 exception when unique_violation then
   get stacked diagnostics violated = constraint_name;
@@ -160,12 +174,13 @@ create or replace function public.list_chat_messages(
 ) returns setof public.chat_messages
 language plpgsql stable rows 50 set search_path = '' as $$
 begin
-  perform set_config('chat.thread_id', _thread_id, true); -- for the policy
+  perform set_config('chat.thread_id', _thread_id, true); -- See chat_messages_select.
   return query
   select * from public.chat_messages m
    where m.thread_id = _thread_id and m.seq > _after and m.seq < _before
    order by m.seq desc
    limit _limit;
+  perform set_config('chat.thread_id', '', true);
 end
 $$;
 comment on function public.list_chat_messages(text, bigint, bigint, integer) is

@@ -91,6 +91,34 @@ async fn an_id_that_is_taken_is_refused_without_a_word_about_the_message() -> Re
     Ok(())
 }
 
+/// The API's functions name a thread to the read policy, for what they themselves ask.
+#[tokio::test]
+async fn after_a_call_everything_of_ones_own_can_be_read_as_before() -> Result<()> {
+    let database = Database::with_people().await?;
+    let taken = send(&database, Ana, Ben, "once", None).await?.get::<_, Uuid>("id");
+    let mut api = database.api().await?;
+    let transaction = api.transaction().await?;
+    Actor::User(Ana).enter(&transaction).await?;
+    for call in [
+        "select * from public.list_chat_messages('ana__erin')",
+        "select * from public.list_chat_messages('cleo__dan')",
+        &format!("select * from public.insert_chat_message('ana__ben', 'ana', 'ben', 'once', '{taken}')"),
+        "select * from public.insert_chat_message('ana__erin', 'ana', 'erin', 'x')",
+        "select * from public.insert_chat_message('cleo__dan', 'cleo', 'dan', 'x')",
+    ] {
+        transaction.batch_execute("savepoint before").await?;
+        if transaction.batch_execute(call).await.is_err() {
+            transaction.batch_execute("rollback to before").await?;
+        }
+        let seen: i64 = transaction
+            .query_one("select count(*) from public.chat_messages where body in ('hello', 'once')", &[])
+            .await?
+            .get(0);
+        assert_eq!(seen, 5, "{call}");
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_body_that_says_nothing_or_too_much_is_refused_readably() -> Result<()> {
     let database = Database::with_people().await?;
