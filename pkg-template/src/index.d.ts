@@ -149,7 +149,7 @@ export type ChatErrorCode =
   | 'timeout'
   /** The server failed, or answered something that is not understood. */
   | 'server'
-  /** Too many requests. */
+  /** Too many requests, or more messages than one person may send at once. What waits goes later, by itself. */
   | 'rate-limited'
   /** The server refused the message. */
   | 'refused'
