@@ -1,7 +1,7 @@
 // What a person has written is never lost without asking: typed text, and messages that are not sent yet.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { BACKEND_URL, SEND, admin, allShow, channelsOf, chatting, eventually, faults, open, pair, person, rows } from './helpers.js'
+import { BACKEND_URL, PASSWORD, SEND, admin, allShow, channelsOf, chatting, eventually, faults, open, pair, person, rows } from './helpers.js'
 
 const NOTHING_IS_SENT = { on: 'request', match: { path: SEND }, do: { status: 503, body: { message: 'no' } } }
 
@@ -152,4 +152,29 @@ test('signed out by the server: “Sign in” keeps what is unsent and typed, fo
   assert.equal(await window.composer.inputValue(), 'and this is typed')
   assert.deepEqual((await rows(ana, ben)).map(({ body }) => body), ['on its way'])
   await eventually(async () => assert.equal((await channelsOf(ana)).length, 1))
+})
+
+test('somebody else has signed in in another tab: nothing goes as theirs, no message is condemned, and all goes once its author is back', async () => {
+  const [ana, ben] = await pair()
+  const window = await open(ana)
+  const { page } = window
+  await window.chatWith(ben)
+  await window.is('live')
+  await faults(NOTHING_IS_SENT)
+  await window.send('mine')
+  await window.bubble('mine').waitFor()
+  await window.context.request.post(`${BACKEND_URL}/api/auth/sign-in`, { data: { email: ben.email, password: PASSWORD } })
+  // The page that takes the message over has Ana's name and Ben's cookies.
+  await page.reload()
+  await faults()
+  await window.chatWith(ben)
+  await window.is('auth-required')
+  assert.equal(await window.bubble('mine').getAttribute('data-status'), 'sending')
+  assert.deepEqual(await rows(ana, ben), [])
+
+  await page.getByTestId('chat-error').getByRole('button', { name: 'Sign in' }).click()
+  await window.signIn(ana)
+  await window.chatWith(ben)
+  await window.bubble('mine').and(page.locator('[data-status=sent]')).waitFor()
+  assert.deepEqual((await rows(ana, ben)).map(({ sender_mongo_id, body }) => [sender_mongo_id, body]), [[ana.mongoId, 'mine']])
 })
