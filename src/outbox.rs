@@ -135,6 +135,9 @@ impl Outbox {
             return None;
         }
         let draft = self.drafts.remove(index);
+        if !self.has_pending() {
+            self.error = None;
+        }
         let request = match self.in_flight {
             Some(in_flight) if in_flight.id == draft.id => {
                 self.in_flight = None;

@@ -14,7 +14,7 @@ use crate::outbox::{Draft, InFlight, Outbox};
 use crate::pace::Pace;
 use crate::phoenix::{self, Event, Incoming};
 use crate::rest::{self, Outcome, Page};
-use crate::thread_id::ThreadId;
+use crate::thread_id::{ThreadId, split};
 use crate::timeline::{Answered, Diff, Timeline};
 use crate::token::Verifier;
 use crate::watch::Watch;
@@ -286,6 +286,9 @@ impl<V: Json> Thread<V> {
     // What the server says.
 
     pub(crate) fn heard(&mut self, core: &mut Core<V>, incoming: Incoming<V>) {
+        // "Replication connection established", or "… was not established in time": it tells, of whichever join.
+        core.tells_ready |=
+            matches!(&incoming.event, Event::System { message, .. } if message.starts_with("Replication"));
         if incoming.join_ref.is_some() && incoming.join_ref != self.channel.join_ref() {
             return;
         }
@@ -311,7 +314,6 @@ impl<V: Json> Thread<V> {
             }
             Event::System { ok: true, message } => {
                 if message.starts_with("Replication connection established") {
-                    core.tells_ready = true;
                     self.watch.ready();
                     self.catch_up = Some(Cause::News);
                     self.catch_up_at = now;
@@ -319,7 +321,6 @@ impl<V: Json> Thread<V> {
             }
             // The channel's end follows in a frame of its own.
             Event::System { ok: false, message } => {
-                core.tells_ready |= message.starts_with("Replication connection was not established");
                 if let (Refusal::Token, Some(generation)) = (refusal(&message), self.channel.generation()) {
                     self.token_refused(core, generation, Verifier::Realtime);
                 } else {
@@ -415,7 +416,8 @@ impl<V: Json> Thread<V> {
         let later = match (status, code.as_str()) {
             (200..=299, _) => {
                 let made = body.and_then(|b| b.text("thread_id"));
-                if made.is_some_and(|made| made != self.id.as_str()) {
+                // What a backend of one's own says may be of another form.
+                if made.is_some_and(|made| split(&made).is_some() && made != self.id.as_str()) {
                     let said = "the ensure endpoint made the thread of another account";
                     let error = ChatError::with(Code::AuthRequired, Some(said.into()));
                     return core.token.stop(error, core.now, &mut core.rng);
@@ -492,11 +494,16 @@ impl<V: Json> Thread<V> {
 
     /// Reads an answer; `None` if it is none that tells which messages there are.
     fn rows(&self, core: &Core<V>, value: &V) -> Option<Answered<V>> {
-        let values: Vec<V> = (0..value.len()?).filter_map(|i| value.at(i)).collect();
-        let seqs = || values.iter().filter_map(|value| value.number("seq"));
-        let span = seqs().min().zip(seqs().max());
-        let rows = values.iter().filter_map(|value| self.row(core, value.clone())).collect();
-        (span.is_some() || values.is_empty()).then_some(Answered { rows, span })
+        let count = value.len()?;
+        let (mut rows, mut span) = (Vec::new(), None);
+        for value in (0..count).filter_map(|i| value.at(i)) {
+            if let Some(seq) = value.number("seq") {
+                let (low, high) = span.unwrap_or((seq, seq));
+                span = Some((seq.min(low), seq.max(high)));
+            }
+            rows.extend(self.row(core, value));
+        }
+        (span.is_some() || count == 0).then_some(Answered { rows, span })
     }
 
     fn page_came(&mut self, core: &mut Core<V>, read: Read, page: Page, answered: Answered<V>) {

@@ -64,6 +64,8 @@ pub struct Answered<V> {
 /// A hole wider than so many pages is not filled: the newer side becomes a fresh window instead, and scrolling up reads
 /// the rest.
 const MAX_HOLE_PAGES: u64 = 3;
+/// Among so many of the newest messages one is looked for that a recovery took back and its sender sent again.
+const RESENT: usize = 200;
 
 impl<V: Json> Timeline<V> {
     /// An empty window, to be filled in pages of `page_size`.
@@ -194,8 +196,9 @@ impl<V: Json> Timeline<V> {
 
     /// The same of a row that came alone.
     pub fn is_denied_by_row(&self, row: &Row<V>) -> bool {
-        // A message that was sent again got another number.
-        let denied = self.id_of(row.seq).map_or_else(|| self.holds(row.id), |id| id != row.id);
+        // A message that was sent again got another number. Only the newest ones can have been.
+        let again = || self.rows.iter().rev().take(RESENT).any(|here| here.id == row.id);
+        let denied = self.id_of(row.seq).map_or_else(again, |id| id != row.id);
         denied && !mutated(Mutation::KeepOldHistory)
     }
 
