@@ -38,6 +38,8 @@ pub(crate) struct Thread<V> {
     outbox: Outbox,
     /// The first page is there.
     loaded: bool,
+    /// Messages changed: what the next whole page brings takes the place of all that is here.
+    outdated: bool,
     /// A read that started before the thread was known to exist found nothing.
     early_and_empty: bool,
     opening: bool,
@@ -128,6 +130,7 @@ impl<V: Json> Thread<V> {
             timeline: Timeline::new(DEFAULT_PAGE_SIZE),
             outbox: Outbox::default(),
             loaded: false,
+            outdated: false,
             early_and_empty: false,
             opening: false,
             catch_up: None,
@@ -348,6 +351,12 @@ impl<V: Json> Thread<V> {
                     None => self.catch_up = Some(Cause::News),
                 }
             }
+            // Somebody's messages were erased (erase_chat_person).
+            Event::Broadcast { event, .. } if event == "CHANGE" => {
+                self.outdated = true;
+                self.timeline.doubt();
+                self.catch_up = Some(Cause::News);
+            }
             Event::Broadcast { .. } | Event::Other => {}
         }
     }
@@ -507,10 +516,12 @@ impl<V: Json> Thread<V> {
     }
 
     fn page_came(&mut self, core: &mut Core<V>, read: Read, page: Page, answered: Answered<V>) {
-        if self.timeline.is_denied_by(page, &answered) {
+        let whole = page.after == 0 && page.before.is_none();
+        let renewed = whole && core::mem::take(&mut self.outdated);
+        if self.timeline.is_denied_by(page, &answered) || renewed {
             self.start_over(core);
             // What lies between must be read as well.
-            if page.after > 0 || page.before.is_some() {
+            if !whole {
                 self.catch_up = Some(Cause::News);
                 return self.settle_older(core, Ok(()));
             }

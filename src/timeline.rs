@@ -202,6 +202,11 @@ impl<V: Json> Timeline<V> {
         denied && !mutated(Mutation::KeepOldHistory)
     }
 
+    /// What is here may have changed: the newest page is read whole next.
+    pub fn doubt(&mut self) {
+        self.doubted = true;
+    }
+
     /// Whether [`Timeline::newest_page`] is to be read once more, as the last answer raised a doubt.
     pub fn is_doubted(&self) -> bool {
         self.doubted

@@ -752,6 +752,29 @@ fn after_a_point_in_time_recovery_the_new_messages_are_shown() {
 }
 
 #[test]
+fn what_was_erased_goes_from_the_screen() {
+    let mut story = Story::live();
+    story.ben_writes(3);
+    story.pass(ROUND_TRIP);
+    for row in &mut story.server.threads.get_mut("ana__ben").expect("the thread").rows {
+        row["body"] = json!("");
+    }
+    let socket = story.socket.expect("a socket");
+    let topic = thread().topic();
+    let head = [4, topic.len() as u8, 6, 10, 1];
+    let bytes = [&head, topic.as_bytes(), b"CHANGE", br#"{"id":"x"}"#, br#"{"erased":"ben"}"#].concat();
+    story.feed(Input::SocketFrame(socket, Frame::Binary(bytes)));
+    assert_eq!(story.seqs(), [1, 2, 3], "nothing flickers");
+    story.pass(2 * ROUND_TRIP);
+    let bodies = story.shown.iter().map(|m| match &m.content {
+        Content::Row(row) => row["body"].as_str().expect("a body").to_owned(),
+        Content::Draft { body, .. } => body.to_string(),
+    });
+    assert_eq!(bodies.collect::<Vec<_>>(), ["", "", ""]);
+    assert_eq!(story.seqs(), [1, 2, 3]);
+}
+
+#[test]
 fn a_page_that_nobody_sees_leaves_its_socket_and_catches_up_when_it_is_seen() {
     let mut story = Story::live();
     story.feed(Input::Visible(false));
