@@ -101,6 +101,24 @@ test('a lock that cannot be had is told alike', { skip }, async () => {
   }
 })
 
+test('more than one person may send is refused alike, and a page may read for how long', { skip }, async () => {
+  await reset()
+  await database.query('update public.chat_limits set sends_per_second = 0.01, send_burst = 1; delete from chat_private.send_buckets')
+  try {
+    const request = { ...cases['send without an id'] }
+    request.headers = { ...request.headers, origin: 'http://app.example' }
+    const send = (base, extra) => ask(base, { ...request, headers: { ...request.headers, ...extra } })
+    assert.equal((await send(postgrest.base)).status, 200)
+    const [genuine, ours] = [await send(postgrest.base), await send(`${url}/rest/v1`, { apikey: anonKey })]
+    const seen = ({ status, headers, body }) => [status, headers['retry-after'], JSON.parse(body)]
+    assert.deepEqual(seen(ours), seen(genuine))
+    assert.deepEqual(seen(genuine).slice(0, 2), [429, '100'])
+    for (const answer of [genuine, ours]) assert.match(String(answer.headers['access-control-expose-headers']), /Retry-After/)
+  } finally {
+    await database.query('update public.chat_limits set sends_per_second = default, send_burst = default; delete from chat_private.send_buckets')
+  }
+})
+
 test('a client that hangs up has called nothing back: the write is there, and no lock is held', { skip }, async () => {
   for (const [base, extra] of [[postgrest.base, {}], [`${url}/rest/v1`, { apikey: anonKey }]]) {
     await reset()
