@@ -5,7 +5,8 @@
 //! A lone change reaches the page at once. After a notification the next one waits until the page has rendered and then
 //! as long as that took, within bounds, so that a burst of thousands of frames, each an event of its own, is a handful of
 //! calls however slow the page is. React renders in a microtask behind the subscriber: what a notification costs is known
-//! in the next task. No borrow is held while the page is called: it may call any method from there.
+//! after that, and the next one is a task of its own. No borrow is held while the page is called: it may call any method
+//! from there.
 
 use super::clock;
 use super::session::Session;
@@ -30,7 +31,7 @@ thread_local! {
     static WAITING: Cell<bool> = const { Cell::new(false) };
     static TIMER: Timer = Timer::new(paused);
     static STARTED: Cell<f64> = const { Cell::new(0.0) };
-    static NEXT_TASK: Closure<dyn Fn()> = Closure::new(rendered);
+    static NEXT_TASK: Closure<dyn Fn(f64)> = Closure::new(rendered);
     /// The last write that was begun, and whether it holds back what changed.
     static WRITE: Cell<(u32, bool)> = const { Cell::new((0, false)) };
     static HELD: Timer = Timer::new(held_long_enough);
@@ -89,13 +90,12 @@ pub fn flush() {
             values::notify(&subscriber);
         }
     }
-    NEXT_TASK.with(|rendered| values::in_next_task(rendered.as_ref()));
+    NEXT_TASK.with(|rendered| values::after_microtasks(rendered.as_ref()));
 }
 
-fn rendered() {
+fn rendered(at: f64) {
     RENDERING.set(false);
-    let now = clock::mono();
-    RENDERED.set((now, (now - STARTED.get()).clamp(PAUSE_MS, LONGEST_PAUSE_MS)));
+    RENDERED.set((at, (at - STARTED.get()).clamp(PAUSE_MS, LONGEST_PAUSE_MS)));
     flush();
 }
 

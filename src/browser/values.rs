@@ -37,8 +37,8 @@ extern "C" {
     ) -> JsValue;
 
     pub fn notify(callback: &JsValue);
-    #[wasm_bindgen(js_name = inNextTask)]
-    pub fn in_next_task(callback: &JsValue);
+    #[wasm_bindgen(js_name = afterMicrotasks)]
+    pub fn after_microtasks(callback: &JsValue);
     #[wasm_bindgen(js_name = isOnline)]
     pub fn is_online() -> bool;
     #[wasm_bindgen(js_name = isVisible)]
