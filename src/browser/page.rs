@@ -42,6 +42,8 @@ pub struct Page {
     sockets: RefCell<Vec<(SocketId, Socket)>>,
     requests: RefCell<Vec<(RequestId, Fetch)>>,
     timer: Timer,
+    /// When it fires, while it is set.
+    timer_due: Cell<Option<u64>>,
     listeners: RefCell<Vec<EventListener>>,
     /// As long as it lives, with or without a thread: its engine holds a token.
     sign_outs: RefCell<Option<SignOuts>>,
@@ -94,7 +96,13 @@ impl Page {
                 storage: RefCell::default(),
                 sockets: RefCell::default(),
                 requests: RefCell::default(),
-                timer: Timer::new(move || feed(&for_timer, Input::Timeout)),
+                timer: Timer::new(move || {
+                    if let Some(page) = for_timer.upgrade() {
+                        page.timer_due.set(None);
+                        page.feed(Input::Timeout);
+                    }
+                }),
+                timer_due: Cell::new(None),
                 listeners: RefCell::default(),
                 sign_outs: RefCell::new(Some(SignOuts::hear(Page::end_all))),
                 outbox_persists: Cell::new(true),
@@ -182,9 +190,18 @@ impl Page {
             }
         }
         self.draining.set(false);
+        // One that fires too early does no harm. Most deadlines only move away, with each frame of a burst: to set the timer
+        // anew for every one of them would cost more than the frame.
         match self.engine.borrow().next_timeout() {
-            Some(due) => self.timer.set(due as f64 - clock::mono()),
-            None => self.timer.clear(),
+            Some(due) if self.timer_due.get().is_none_or(|set| due < set) => {
+                self.timer_due.set(Some(due));
+                self.timer.set(due as f64 - clock::mono());
+            }
+            Some(_) => {}
+            None => {
+                self.timer_due.set(None);
+                self.timer.clear();
+            }
         }
         notify::flush();
     }
