@@ -29,8 +29,8 @@ async fn a_message_is_there_at_once_and_keeps_its_id_until_it_is_sent() {
 async fn sent_twice_under_one_id_it_is_one_message() {
     let (ana, ben) = Person::two().await;
     let session = session::live(ana.options(&ben)).await;
-    let id = "6f1f0a5e-6a3b-4c59-9a51-2f3c7b8d9e01";
-    let send = || session.send("hello".into(), id.into()).unwrap();
+    let id = js::eval("return crypto.randomUUID()").await.as_string().unwrap();
+    let send = || session.send("hello".into(), id.clone().into()).unwrap();
     assert_eq!(send(), id);
     assert_eq!(send(), id);
     let sent = until(&session, "sent", |seen| seen.delivery("hello").as_deref() == Some("sent")).await;

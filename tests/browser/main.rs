@@ -9,6 +9,7 @@ mod clocks;
 mod conversation;
 mod errors;
 mod js;
+mod network;
 mod options;
 mod outbox;
 mod people;

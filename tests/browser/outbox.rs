@@ -245,6 +245,30 @@ async fn what_a_page_with_wrong_options_could_not_send_is_sent_by_a_right_one() 
 }
 
 #[wasm_bindgen_test]
+async fn what_is_sent_with_another_accounts_token_waits_for_its_own() {
+    let (ana, ben) = Person::two().await;
+    let eve = Person::new().await;
+    // Eve signed in in another tab: the cookies of this one are hers.
+    let options = ana.options(&ben);
+    let of_eve = format!("return {{access_token: '{}', expires_in: 3600}}", eve.token);
+    js::set(&options, "getToken", js::function(&of_eve));
+    left_behind(&ana, &ben, &id(1), 1, "left by another tab", "").await;
+    let wrong = session::new(options);
+    let opening = wrong.open();
+    wrong.send("typed here".into(), JsValue::UNDEFINED).unwrap();
+    assert_eq!(session::rejection(opening).await, "auth-required");
+    let records = until_stored(&ana, "both", |records| records.len() == 2).await;
+    assert!(records.iter().all(|record| js::get(record, "code").is_undefined()), "{records:?}");
+    // Another person's session ends hers, as a reload would.
+    let other = session::new(ben.options(&ana));
+    let _ = other.open();
+    other.close();
+    let right = session::live(ana.options(&ben)).await;
+    until(&right, "sent", |seen| sent(seen, "left by another tab") && sent(seen, "typed here")).await;
+    right.close();
+}
+
+#[wasm_bindgen_test]
 async fn another_person_neither_sees_nor_sends_it_and_its_author_finds_it_again() {
     let (ana, ben) = Person::two().await;
     let of_ana = session::live(ana.options(&ben)).await;
