@@ -1,7 +1,7 @@
 // Who sits where: somebody who was never there, one person twice, two people on one page.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { SEND, allShow, channelsOf, chatting, eventually, faults, open, pair, person, rows, shown, sockets } from './helpers.js'
+import { SEND, allShow, channelsOf, database, chatting, eventually, faults, open, pair, person, rows, shown, sockets } from './helpers.js'
 
 test('a person who never signed in is written to, and finds it when they come', async () => {
   const [ana, ben] = await pair()
@@ -40,6 +40,20 @@ test('one person in two windows: both show the same, as their own', async () => 
   )
   const table = await rows(ana, ben)
   await eventually(async () => assert.deepEqual(await phone.bubbles(), shown(table, ana)))
+})
+
+test('a person who is erased is gone from the pages that are open, and their messages keep their places', async () => {
+  const [ana, ben] = await pair()
+  const [atAna, atBen] = await chatting(ana, ben)
+  await atBen.send('my secret')
+  await atAna.bubble('my secret').waitFor()
+  await atAna.send('keep it')
+  await atAna.bubble('keep it').and(atAna.page.locator('[data-status=sent]')).waitFor()
+
+  await database.query('select public.erase_chat_person($1)', [ben.mongoId])
+  await eventually(async () => assert.deepEqual((await atAna.bubbles()).map(({ body }) => body), ['This message was erased', 'keep it']))
+  assert.equal(await atAna.page.getByText('my secret').count(), 0)
+  await atAna.is('live')
 })
 
 test('the next person on the same page sees nothing of the one before', async () => {

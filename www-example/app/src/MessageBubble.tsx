@@ -31,7 +31,8 @@ export const MessageBubble = memo(function MessageBubble({ message, otherName, i
       aria-label={`${sender === 'me' ? 'You' : otherName}, ${timeText(date)}`}
     >
       <div className="bubble">
-        <p dir="auto">{body}</p>
+        {/* Nothing can be sent empty: it is what the backend leaves of a person that it erased. */}
+        {body === '' ? <p className="erased">This message was erased</p> : <p dir="auto">{body}</p>}
         <footer>
           <time dateTime={date.toISOString()} title={date.toLocaleString()}>
             {timeText(date)}
