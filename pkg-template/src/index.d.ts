@@ -103,7 +103,7 @@ export interface ChatMessage {
   /** Its number in the thread, 1, 2, 3, … without holes; `null` until it is sent. */
   readonly seq: number | null
   readonly sender: 'me' | 'them'
-  /** At most 4000 characters (code points). */
+  /** At most 4000 characters (code points); empty where the backend has erased its author. */
   readonly body: string
   /** ISO 8601: the server's time once sent, this device's before. */
   readonly createdAt: string
