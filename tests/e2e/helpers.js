@@ -1,17 +1,15 @@
 // What the tests share: the stack that `cargo xtask test e2e` started, accounts of their own, and windows in Chromium.
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
 import { after, afterEach } from 'node:test'
-import { admin, database, ensure, eventually, launch, link, rows, setting, signUp, threadId } from './project.js'
+import { PASSWORD, admin, database, eventually, introduce, launch, rows, setting, write } from './project.js'
 
-export { admin, database, eventually, faults, rows, SEND, setting, signOff, signUp, threadId } from './project.js'
+export { PASSWORD, admin, database, eventually, faults, pair, person, rows, SEND, setting, signOff, signUp, threadId } from './project.js'
 
 export const APP_URL = setting('APP_URL')
 export const BACKEND_URL = setting('BACKEND_URL')
-export const PASSWORD = 'a password of the tests'
 
 /**
- * @typedef {{ name: string, mongoId: string, id: string, email: string }} Person
+ * @typedef {import('./project.js').Person} Person
  * @typedef {{ id: string, seq: number | null, sender: string, status: string, body: string }} Bubble
  */
 
@@ -52,22 +50,6 @@ export async function sockets() {
 }
 
 /**
- * A new account: each test has people of its own, so none sees what another left.
- *
- * @param {string} name
- * @param {object} [metadata] instead of the usual app_metadata
- * @returns {Promise<Person>}
- */
-export async function person(name, metadata) {
-  const mongoId = randomBytes(12).toString('hex')
-  const account = { email: `${mongoId}@example.com`, password: PASSWORD, app_metadata: metadata ?? { mongoUserId: mongoId, name } }
-  return { name, mongoId, id: await signUp(account), email: account.email }
-}
-
-/** @returns {Promise<[Person, Person]>} */
-export const pair = () => Promise.all([person('Ana'), person('Ben')])
-
-/**
  * Writes messages into the thread, without a browser: those with an even index are `a`'s.
  *
  * @param {Person} a
@@ -75,15 +57,8 @@ export const pair = () => Promise.all([person('Ana'), person('Ben')])
  * @param {string[]} bodies
  */
 export async function seed(a, b, bodies) {
-  await link(a)
-  await link(b)
-  await ensure(a, b)
-  await database.query(
-    `insert into public.chat_messages (thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body)
-     select $1, case n % 2 when 1 then $2 else $3 end::uuid, case n % 2 when 1 then $4 else $5 end, case n % 2 when 1 then $5 else $4 end, body
-     from unnest($6::text[]) with ordinality as new (body, n) order by n`,
-    [threadId(a, b), a.id, b.id, a.mongoId, b.mongoId, bodies],
-  )
+  await introduce(a, b)
+  await write(a, b, bodies)
 }
 
 /**

@@ -1,7 +1,7 @@
 // A page that dies at any step of a send, the tab that takes over, and what it costs to come back.
 import assert from 'node:assert/strict'
 import { after, afterEach, before, test } from 'node:test'
-import { Stage, Tab, pair } from './chaos/stage.js'
+import { Stage, Tab, acquainted } from './chaos/stage.js'
 import { SEND, admin, database, eventually, faults, rows } from './project.js'
 
 /** @typedef {import('./chaos/stage.js').Person} Person */
@@ -64,7 +64,7 @@ async function thereOnce(tab, [ana, ben], body, id) {
 }
 
 test('killed before the store and the request: it is nowhere, not even as a ghost', async () => {
-  const people = await pair()
+  const people = await acquainted()
   const [ana, ben] = people
   const tab = await live(ana, ben)
   // The page stands still at the write, and no request has left it.
@@ -81,7 +81,7 @@ test('killed before the store and the request: it is nowhere, not even as a ghos
 })
 
 test('killed after the store, before the request left', async () => {
-  const people = await pair()
+  const people = await acquainted()
   const tab = await live(...people)
   await tab.run(NO_REQUESTS)
   const id = await tab.send('stored')
@@ -93,7 +93,7 @@ test('killed after the store, before the request left', async () => {
 })
 
 test('killed while the request is under way', async () => {
-  const people = await pair()
+  const people = await acquainted()
   const tab = await live(...people)
   await faults({ on: 'request', match: { method: 'POST', path: SEND }, do: { delay_ms: 1_500 }, times: 1 })
   const id = await tab.send('under way')
@@ -106,7 +106,7 @@ test('killed while the request is under way', async () => {
 })
 
 test('killed when the server has it and neither answer nor broadcast came', async () => {
-  const people = await pair()
+  const people = await acquainted()
   const tab = await live(...people)
   await faults({ on: 'request', match: { method: 'POST', path: SEND }, do: { lose_answer: true } }, { on: 'broadcast', do: { drop: true } })
   const id = await tab.send('answer lost')
@@ -118,7 +118,7 @@ test('killed when the server has it and neither answer nor broadcast came', asyn
 })
 
 test('killed after the answer, before storage and broadcast knew', async () => {
-  const people = await pair()
+  const people = await acquainted()
   const tab = await live(...people)
   await faults({ on: 'broadcast', do: { drop: true } })
   await tab.run(`IDBObjectStore.prototype.delete = () => {}`)
@@ -132,7 +132,7 @@ test('killed after the answer, before storage and broadcast knew', async () => {
 })
 
 test('reloaded while several wait: they go in the order in which they were typed', async () => {
-  const people = await pair()
+  const people = await acquainted()
   const tab = await live(...people)
   await faults({ on: 'request', match: { path: SEND }, do: { status: 503, body: {} } })
   const bodies = ['first', 'second', 'third']
@@ -145,7 +145,7 @@ test('reloaded while several wait: they go in the order in which they were typed
 })
 
 test('typed while storage is still being read: it goes behind what an earlier page left, also where that page dies too', async () => {
-  const people = await pair()
+  const people = await acquainted()
   const tab = await live(...people)
   await faults({ on: 'request', match: { path: SEND }, do: { status: 503, body: {} } })
   await tab.send('first')
@@ -172,7 +172,7 @@ test('typed while storage is still being read: it goes behind what an earlier pa
 })
 
 test('more than one person may send: what the database refuses waits, and goes in its order', async () => {
-  const people = await pair()
+  const people = await acquainted()
   const tab = await live(...people)
   // The header is another origin's: a page reads it only if it is told that it may.
   await tab.run(`{
@@ -198,7 +198,7 @@ test('more than one person may send: what the database refuses waits, and goes i
 })
 
 test('another tab sends what a dead one left', async () => {
-  const people = await pair()
+  const people = await acquainted()
   const [ana, ben] = people
   const first = await live(ana, ben)
   const second = await live(ana, ben, first)
@@ -225,7 +225,7 @@ for (const [missed, reads] of /** @type {[number, number][]} */ ([
   [150, 4],
 ])) {
   test(`${missed} missed messages cost at most ${reads} reads after the network is back`, async () => {
-    const [ana, ben] = await pair()
+    const [ana, ben] = await acquainted()
     await stage.write(ana, ben, ['before'])
     const tab = await live(ben, ana)
     await eventually(async () => assert.equal((await tab.bubbles()).length, 1))

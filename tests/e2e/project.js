@@ -1,9 +1,13 @@
 // The project that the tests run on, the stand-in for Supabase: its faults, accounts and table; and the browser.
+import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { chromium } from 'playwright-core'
 
 /** @typedef {{ id: string, seq: number, sender_mongo_id: string, body: string }} Row */
+/** @typedef {{ name: string, mongoId: string, id: string, email: string }} Person */
+
+export const PASSWORD = 'a password of the tests'
 
 /** @param {string} name */
 export function setting(name) {
@@ -78,6 +82,29 @@ export const signUp = async (account) => (await supabase('/auth/v1/admin/users',
 /** Deletes an account. @param {string} id */
 export const signOff = (id) => supabase(`/auth/v1/admin/users/${id}`, {}, 'DELETE')
 
+/**
+ * A new account: each test has people of its own, so none sees what another left.
+ *
+ * @param {string} name
+ * @param {object} [metadata] instead of the usual app_metadata
+ * @returns {Promise<Person>}
+ */
+export async function person(name, metadata) {
+  const mongoId = randomBytes(12).toString('hex')
+  const account = { email: `${mongoId}@example.com`, password: PASSWORD, app_metadata: metadata ?? { mongoUserId: mongoId, name } }
+  return { name, mongoId, id: await signUp(account), email: account.email }
+}
+
+/** @returns {Promise<[Person, Person]>} */
+export const pair = () => Promise.all([person('Ana'), person('Ben')])
+
+/** Links both and makes their thread. @param {Person} a @param {Person} b */
+export async function introduce(a, b) {
+  await link(a)
+  await link(b)
+  await ensure(a, b)
+}
+
 /** @param {{ mongoId: string, id: string }} person */
 export const link = ({ mongoId, id }) => supabase('/rest/v1/rpc/link_chat_identity', { _mongo_id: mongoId, _supabase_id: id })
 
@@ -86,6 +113,22 @@ export const ensure = (a, b) => supabase('/rest/v1/rpc/ensure_chat_thread', { _m
 
 /** @param {{ mongoId: string }} a @param {{ mongoId: string }} b */
 export const threadId = (a, b) => [a.mongoId, b.mongoId].sort().join('__')
+
+/**
+ * Writes messages into their thread, without a browser: by turns, `a` first, or `a`'s alone.
+ *
+ * @param {Person} a
+ * @param {Person} b
+ * @param {string[]} bodies
+ */
+export async function write(a, b, bodies, { byTurns } = { byTurns: true }) {
+  await database.query(
+    `insert into public.chat_messages (thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body)
+     select $1, case when own then $2 else $3 end::uuid, case when own then $4 else $5 end, case when own then $5 else $4 end, body
+     from (select body, n, n % 2 = 1 or not $7::bool as own from unnest($6::text[]) with ordinality as new (body, n)) new order by n`,
+    [threadId(a, b), a.id, b.id, a.mongoId, b.mongoId, bodies, byTurns],
+  )
+}
 
 /** The thread's rows in order of their numbers. @param {{ mongoId: string }} a @param {{ mongoId: string }} b @returns {Promise<Row[]>} */
 export async function rows(a, b) {

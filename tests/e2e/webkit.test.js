@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, describe, test } from 'node:test'
 import { By, Key, until } from 'selenium-webdriver'
-import { Stage, pair as stagePair } from './chaos/stage.js'
+import { Stage, acquainted } from './chaos/stage.js'
 import { APP_URL, PASSWORD, SEND, browser, channelsOf, eventually, faults, pair, rows } from './helpers.js'
 import { WebKit, endAll } from './webkit.js'
 
@@ -45,7 +45,7 @@ describe('WebKit', { skip: process.env['WEBKIT_DRIVER'] ? false : none }, () => 
 
     /** A page of `ana`, live, in a thread with another. */
     const live = async () => {
-      const people = await stagePair()
+      const people = await acquainted()
       const webkit = await launch()
       const url = stage.address('ours', ...people)
       await webkit.driver.get(url)

@@ -295,7 +295,7 @@ fn e2e(count: &mut Count) -> Result<()> {
         }
     }
     count.tests(ran);
-    count.check(process::attempt("chaos, 3 rounds", &mut chaos::program(&stack, 3, None)?)?);
+    count.check(process::attempt("chaos, 3 rounds", &mut chaos::program(&stack, 3, None, 0)?)?);
     Ok(())
 }
 

@@ -21,8 +21,10 @@ session.open().catch(() => {})
 
 window.chat = {
   swapped,
-  session,
-  status: () => session.getSnapshot().status,
+  state() {
+    const { status, error } = session.getSnapshot()
+    return { status, error: error?.code ?? null }
+  },
   bubbles: () => shown.map(({ id, body, status, seq, sender }) => ({ id, body, status, seq, mine: sender === 'me' })),
   async send(body) {
     const id = session.send(body)

@@ -6,7 +6,7 @@ void chat.open()
 
 window.chat = {
   swapped,
-  status: () => chat.status,
+  state: () => ({ status: chat.status, error: null }),
   bubbles: () => chat.messages.map(({ id, body, status, seq, sender_mongo_id }) => ({ id, body, status, seq, mine: sender_mongo_id === about.me })),
   async send(body) {
     const id = chat.send(body)

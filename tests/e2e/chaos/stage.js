@@ -1,27 +1,20 @@
 // A small stage for whole clients in Chromium: people, the table, the stand-in's faults, and a server with the two
 // endpoints and a page for each client. Lighter than the example app, so that rounds are short and faults hit one thing.
-import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { extname, join, normalize } from 'node:path'
-import { admin, database, ensure, launch, link, setting, signUp, threadId } from '../project.js'
+import { admin, database, ensure, introduce, launch, pair, setting, write } from '../project.js'
 
-/** @typedef {{ mongoId: string, id: string }} Person */
+/** @typedef {import('../project.js').Person} Person */
 /** @typedef {'ours' | 'plan'} Client */
 /** @typedef {{ id: string, body: string, status: string, seq: number | null, mine: boolean }} Bubble */
 
 const root = join(import.meta.dirname, '../../..')
 
 /** Two new people and their thread. @returns {Promise<[Person, Person]>} */
-export async function pair() {
-  const one = async () => {
-    const mongoId = randomBytes(12).toString('hex')
-    const id = await signUp({ email: `${mongoId}@example.com`, password: 'chopped-test', app_metadata: { mongoUserId: mongoId } })
-    await link({ mongoId, id })
-    return { mongoId, id }
-  }
-  const [a, b] = [await one(), await one()]
-  await ensure(a, b)
+export async function acquainted() {
+  const [a, b] = await pair()
+  await introduce(a, b)
   return [a, b]
 }
 
@@ -76,12 +69,8 @@ export class Stage {
   }
 
   /** Messages that `a` sends from another device. @param {Person} a @param {Person} b @param {string[]} bodies */
-  async write(a, b, bodies) {
-    await database.query(
-      `insert into public.chat_messages (thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body)
-       select $1, $2::uuid, $3, $4, body from unnest($5::text[]) with ordinality as new (body, n) order by n`,
-      [threadId(a, b), a.id, a.mongoId, b.mongoId, bodies],
-    )
+  write(a, b, bodies) {
+    return write(a, b, bodies, { byTurns: false })
   }
 
   /** @param {string} method @param {URL} url @returns {Promise<[number, string, string | Buffer]>} */
@@ -179,14 +168,14 @@ export class Tab {
     return this.#page.evaluate('chat.bubbles()')
   }
 
-  /** @returns {Promise<string>} */
-  status() {
-    return this.#page.evaluate('chat.status()')
+  /** What the header would say: the connection, and the code of what is wrong, if anything. @returns {Promise<{ status: string, error: string | null }>} */
+  state() {
+    return this.#page.evaluate('chat.state()')
   }
 
   /** @param {string} status */
   async is(status) {
-    await this.#page.waitForFunction(`chat.status() === '${status}'`, undefined, { polling: 20, timeout: 30_000 })
+    await this.#page.waitForFunction(`chat.state().status === '${status}'`, undefined, { polling: 20, timeout: 30_000 })
   }
 
   /** The person presses retry at each bubble that says error. */
