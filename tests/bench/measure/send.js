@@ -7,6 +7,9 @@ const MANY = 1000
 /** Rounds of it: it takes long, and is no close call. */
 const FLOODS = 3
 const SINGLES = 9
+/** A lively talk: each side so many, so far apart. */
+const TALK = 40
+const TALK_PAUSE_MS = 125
 
 export async function measure(stage, pairs, table) {
   const texts = (count, mark) => Array.from({ length: count }, (_, n) => `${mark} ${n}: two onions, and not a tear`)
@@ -33,9 +36,14 @@ export async function measure(stage, pairs, table) {
     const middle = (what) => median(singles.map((times) => times[what]))
     const one = { bubble: middle('bubble'), sent: middle('sent'), shown: middle('shown') }
     await sleep(30)
+    const said = [here, there].map((_, side) => texts(TALK, `side ${side}`))
+    const began = await Promise.all([here, there].map((page, side) => page.evaluate(([bodies, pause]) => globalThis.bench.talk(bodies, pause), [said[side], TALK_PAUSE_MS])))
+    const heard = await Promise.all([there, here].map((page, side) => page.evaluate((bodies) => globalThis.bench.heard(bodies), said[side])))
+    const talk = median(began.flatMap((times, side) => times.map((time, n) => heard[side][n] - time)))
+    await sleep(30)
     const queued = many && (await send(texts(MANY, 'queued')))
     await Promise.all([here, there].map((page) => page.context().close()))
-    return { one, queued }
+    return { one, talk, queued }
   }
 
   /** Without the outbox that outlives the page, which the others don't have. */
@@ -67,6 +75,7 @@ export async function measure(stage, pairs, table) {
   table.row({ name: 'one, bubble, not kept (persistOutbox: false)', unit: 'ms', samples: { ...samples(({ one }) => one.bubble), 'chopped-chat': kept }, goals: [{ most: 1 }] })
   row('one, sent', ({ one }) => one.sent)
   row('one, shown at the other side', ({ one }) => one.shown)
+  row('eight a second each way, shown at the other side', ({ talk }) => talk, [{ against: 'supabase-js', most: 1 }])
   for (const peer of PEERS) runs[peer].splice(FLOODS)
   row('1,000 queued, 3 rounds, last bubble', ({ queued }) => queued.bubble)
   row('1,000 queued, 3 rounds, all sent', ({ queued }) => queued.sent)

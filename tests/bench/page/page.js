@@ -41,12 +41,17 @@ const when = (so) =>
     else waits.add({ so, resolve })
   })
 
-/** A live chat for `send` and `expect`. */
+/** When each text was first in the list, on that clock. */
+const firstSeen = new Map()
+
+/** A live chat for `send`, `expect` and `talk`. */
 export function watch(name, config) {
   return new Promise((resolve, reject) => {
     load(name)
       .then(() => {
         chat = peer.openChat(config, ({ messages, live }) => {
+          // New ones are at the end, or near it: before what is not sent yet.
+          for (const { body } of messages.slice(-20)) if (!firstSeen.has(body)) firstSeen.set(body, performance.timeOrigin + now())
           latest = messages
           for (const wait of waits) {
             if (!wait.so(messages)) continue
@@ -72,6 +77,23 @@ export async function send(bodies) {
   return { began, bubble: await bubble, sent: await sent }
 }
 
+/** Sends one after the other, `pause` ms apart; when each began. */
+export async function talk(bodies, pause) {
+  const began = []
+  for (const body of bodies) {
+    began.push(performance.timeOrigin + now())
+    chat.send(body)
+    await new Promise((resolve) => setTimeout(resolve, pause))
+  }
+  return began
+}
+
+/** When each of `bodies`, which come from the other side, was there. */
+export async function heard(bodies) {
+  await when((messages) => bodies.every((body) => messages.some((message) => message.body === body)))
+  return bodies.map((body) => firstSeen.get(body))
+}
+
 let expected
 
 /** From here on `arrived` waits for so many more messages. */
@@ -83,4 +105,4 @@ export function expect(more) {
 /** When they were there. */
 export const arrived = () => expected
 
-Object.assign(globalThis, { bench: { load, open, close, watch, send, expect, arrived } })
+Object.assign(globalThis, { bench: { load, open, close, watch, send, expect, arrived, talk, heard } })
