@@ -59,7 +59,7 @@ const TOKEN_TROUBLE: [&str; 4] =
 /// Reads the reason of a refused join or of a `system` error (realtime `realtime_channel.ex`; protocol of 2026-08).
 /// Only the code before the colon is stable.
 pub fn refusal(reason: &str) -> Refusal {
-    let code = reason.split(':').next().unwrap_or_default();
+    let code = reason.bytes().position(|byte| byte == b':').map_or(reason, |at| &reason[..at]);
     match code {
         "InvalidJWTToken" | "InvalidJWTExpiration" | "MalformedJWT" | "JwtSignatureError" | "JwtSignerError" => {
             Refusal::Token

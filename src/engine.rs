@@ -597,8 +597,8 @@ impl<V: Json> Engine<V> {
                 core.token.backoff().limit(now, CAP_WAITING);
             }
             core.socket.backoff().limit(now, CAP_WAITING);
-            for backoff in threads.iter_mut().flat_map(Thread::backoffs) {
-                backoff.limit(now, CAP_WAITING);
+            for thread in threads {
+                thread.backoffs().for_each(|backoff| backoff.limit(now, CAP_WAITING));
             }
         }
     }

@@ -114,8 +114,11 @@ pub fn outcome<V: Json>(answer: Answer<V>) -> Outcome<V> {
         return Outcome::Later(ChatError::with(Code::Server, detail), wait);
     }
     match status {
-        // The gateway's word, not PostgREST's: "Invalid API key", "No API key found in request".
-        401 if code.is_empty() && detail.as_ref().is_some_and(|said| said.contains("API key")) => {
+        // The gateway's word, not PostgREST's: "Invalid API key", "No API key found in request". Not by `contains`: its search
+        // weighs 1.3 KiB.
+        401 if code.is_empty()
+            && detail.as_ref().is_some_and(|said| said.as_bytes().windows(7).any(|part| part == b"API key")) =>
+        {
             Outcome::Unusable(ChatError::with(Code::InvalidOptions, detail))
         }
         401 if code.starts_with("PGRST30") || !by_postgrest => Outcome::Token,

@@ -510,7 +510,9 @@ impl<V: Json> Thread<V> {
                 let (low, high) = span.unwrap_or((seq, seq));
                 span = Some((seq.min(low), seq.max(high)));
             }
-            rows.extend(self.row(core, value));
+            if let Some(row) = self.row(core, value) {
+                rows.push(row);
+            }
         }
         (span.is_some() || count == 0).then_some(Answered { rows, span })
     }

@@ -217,7 +217,7 @@ impl Token {
 fn claims<V: Json>(token: &str) -> Option<V> {
     let mut bytes = Vec::new();
     let (mut bits, mut count) = (0u32, 0);
-    for c in token.split('.').nth(1)?.bytes() {
+    for &c in token.as_bytes().split(|c| *c == b'.').nth(1)? {
         let six = match c {
             b'A'..=b'Z' => c - b'A',
             b'a'..=b'z' => c - b'a' + 26,

@@ -90,7 +90,10 @@ impl Watch {
             Flow::Promised { by } => Some(by),
             Flow::Doubted => self.rejoined_at.map(|at| at + REJOIN_EVERY),
         };
-        promised.into_iter().chain(self.missing.map(|missing| missing.deadline)).min()
+        match (promised, self.missing.map(|missing| missing.deadline)) {
+            (Some(promised), Some(missing)) => Some(promised.min(missing)),
+            (promised, missing) => promised.or(missing),
+        }
     }
 
     /// Whether broadcasts are believed to arrive.

@@ -30,8 +30,10 @@ thread_local! {
     static RENDERED: Cell<(f64, f64)> = const { Cell::new((f64::NEG_INFINITY, 0.0)) };
     static WAITING: Cell<bool> = const { Cell::new(false) };
     static TIMER: Timer = Timer::new(paused);
+    /// The same until its microtasks have run.
+    static IN_TASK: Cell<bool> = const { Cell::new(false) };
     static STARTED: Cell<f64> = const { Cell::new(0.0) };
-    static NEXT_TASK: Closure<dyn Fn(f64)> = Closure::new(rendered);
+    static AFTER: Closure<dyn Fn()> = Closure::new(after);
     /// The last write that was begun, and whether it holds back what changed.
     static WRITE: Cell<(u32, bool)> = const { Cell::new((0, false)) };
     static HELD: Timer = Timer::new(held_long_enough);
@@ -84,19 +86,25 @@ pub fn flush() {
         return;
     }
     RENDERING.set(true);
+    IN_TASK.set(true);
     STARTED.set(clock::mono());
     for session in CHANGED.take() {
         for subscriber in session.subscribers() {
             values::notify(&subscriber);
         }
     }
-    NEXT_TASK.with(|rendered| values::after_microtasks(rendered.as_ref()));
+    AFTER.with(|after| values::after_microtasks(after.as_ref()));
 }
 
-fn rendered(at: f64) {
-    RENDERING.set(false);
-    RENDERED.set((at, (at - STARTED.get()).clamp(PAUSE_MS, LONGEST_PAUSE_MS)));
-    flush();
+/// Called when the microtasks have run, and in the task behind it.
+fn after() {
+    if IN_TASK.replace(false) {
+        let now = clock::mono();
+        RENDERED.set((now, (now - STARTED.get()).clamp(PAUSE_MS, LONGEST_PAUSE_MS)));
+    } else {
+        RENDERING.set(false);
+        flush();
+    }
 }
 
 fn paused() {

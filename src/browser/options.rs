@@ -95,7 +95,13 @@ fn supabase_url(options: &Value) -> Result<String, JsValue> {
         matches!(url.protocol().as_str(), "http:" | "https:") && url.search().is_empty() && url.hash().is_empty()
     });
     match url {
-        Some(url) => Ok(url.href().trim_end_matches('/').to_owned()),
+        Some(url) => {
+            let mut href = url.href();
+            while href.ends_with('/') {
+                href.pop();
+            }
+            Ok(href)
+        }
         None => Err(complaint(&[NAME, " must be an http(s) URL such as https://<ref>.supabase.co"])),
     }
 }

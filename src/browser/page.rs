@@ -12,7 +12,6 @@ use super::storage::{self, SignOuts, Storage};
 use super::timer::Timer;
 use super::{clock, notify, random, values};
 use crate::engine::{Answer, Config, Engine, Input, Output, Request, RequestId, SocketId};
-use crate::outbox::Draft;
 use crate::thread_id::ThreadId;
 use gloo_events::EventListener;
 use js_sys::Array;
@@ -58,7 +57,9 @@ impl Page {
         let same_project = |page: &Page| page.supabase_url == options.supabase_url && page.anon_key == options.anon_key;
         let mut replaced = Vec::new();
         let page = PAGES.with_borrow_mut(|pages| {
-            replaced = pages.extract_if(.., |page| same_project(page) && page.my_id != options.my_id).collect();
+            while let Some(at) = pages.iter().position(|page| same_project(page) && page.my_id != options.my_id) {
+                replaced.push(pages.remove(at));
+            }
             match pages.iter().find(|page| same_project(page)) {
                 Some(page) => page.clone(),
                 None => {
@@ -144,8 +145,15 @@ impl Page {
 
     /// What the threads of all pages show, each as an array.
     pub fn all_messages() -> Array {
-        let pages = PAGES.with_borrow(Vec::clone);
-        pages.iter().flat_map(|page| page.views.borrow().iter().map(View::messages).collect::<Vec<_>>()).collect()
+        let all = Array::new();
+        PAGES.with_borrow(|pages| {
+            for page in pages {
+                for view in &*page.views.borrow() {
+                    all.push(&view.messages());
+                }
+            }
+        });
+        all
     }
 
     /// Everybody signs out.
@@ -290,21 +298,16 @@ impl Page {
         match event {
             storage::Event::Works(works) => {
                 if self.outbox_persists.replace(works) != works {
-                    let threads: Vec<_> = self.views.borrow().iter().map(|view| view.thread.clone()).collect();
-                    for thread in threads {
-                        self.change(&thread, |view| view.set_outbox_persists(works));
+                    for view in &mut *self.views.borrow_mut() {
+                        view.set_outbox_persists(works);
+                    }
+                    for session in &*self.sessions.borrow() {
+                        notify::changed(session);
                     }
                     notify::flush();
                 }
             }
-            storage::Event::Adopted(drafts) => {
-                let mut threads: Vec<(ThreadId, Vec<Draft>)> = Vec::new();
-                for (thread, draft) in drafts {
-                    match threads.iter_mut().find(|(known, _)| *known == thread) {
-                        Some((_, drafts)) => drafts.push(draft),
-                        None => threads.push((thread, vec![draft])),
-                    }
-                }
+            storage::Event::Adopted(threads) => {
                 for (thread, drafts) in threads {
                     let Some(other) = thread.other(&self.my_id).map(str::to_owned) else { continue };
                     self.view(&thread);
@@ -373,7 +376,10 @@ impl Page {
             listeners.push(hear(&document, "visibilitychange", visible));
         }
         self.listeners.replace(listeners);
-        self.inputs.borrow_mut().extend([online(), visible(), Input::Restoring(persist_outbox)]);
+        let mut inputs = self.inputs.borrow_mut();
+        inputs.push_back(online());
+        inputs.push_back(visible());
+        inputs.push_back(Input::Restoring(persist_outbox));
     }
 }
 

@@ -111,7 +111,7 @@ fn message(message: &Message<Value>) -> JsValue {
         }
         (content, delivery) => {
             let (body, written_at) = match content {
-                Content::Draft { body, written_at } => (body.to_string(), *written_at),
+                Content::Draft { body, written_at } => (String::from(&**body), *written_at),
                 // A row is in the database, so it is sent: the engine makes no other pair.
                 Content::Row(row) => (crate::json::Json::text(row, "body").unwrap_or_default(), 0),
             };

@@ -69,8 +69,8 @@ impl Drop for SignOuts {
 pub enum Event {
     /// Whether what is written is kept.
     Works(bool),
-    /// Drafts that another page left.
-    Adopted(Vec<(ThreadId, Draft)>),
+    /// Drafts that other pages left, by thread.
+    Adopted(Vec<(ThreadId, Vec<Draft>)>),
     /// All that was there at the start has been told.
     Started,
 }
@@ -105,8 +105,9 @@ impl Storage {
                 gone.into()
             }),
         ];
-        let [written, works, adopted] = [0, 1, 2].map(|at: usize| callbacks[at].as_ref());
-        Storage { storage: JsStorage::new(project, person, written, works, adopted), _callbacks: callbacks }
+        let [written, works, adopted] = &callbacks;
+        let storage = JsStorage::new(project, person, written.as_ref(), works.as_ref(), adopted.as_ref());
+        Storage { storage, _callbacks: callbacks }
     }
 
     /// Writes a draft over the one of its id; what the page sees of it waits for that.
@@ -135,17 +136,23 @@ impl Drop for Storage {
     }
 }
 
-/// The drafts of `records`, and those of the records that are to be removed: they hold nothing that could be shown, or
-/// their draft goes on under another id.
-fn read_all(records: &Value, me: &str) -> (Vec<(ThreadId, Draft)>, Array) {
+/// The drafts of `records` by thread, and those of the records that are to be removed: they hold nothing that could be
+/// shown, or their draft goes on under another id.
+fn read_all(records: &Value, me: &str) -> (Vec<(ThreadId, Vec<Draft>)>, Array) {
+    let mut threads: Vec<(ThreadId, Vec<Draft>)> = Vec::new();
     let gone = Array::new();
-    let all = (0..records.len().unwrap_or(0)).filter_map(|at| records.at(at));
-    let drafts = all.filter_map(|record| {
+    let mut at = 0;
+    while let Some(record) = records.at(at) {
+        at += 1;
         let read = stored::read(&record, me, random::message_id);
         if read.as_ref().is_none_or(|(_, draft)| record.text("id") != Some(draft.id.text())) {
             gone.push(&record.0);
         }
-        read
-    });
-    (drafts.collect(), gone)
+        let Some((thread, draft)) = read else { continue };
+        match threads.iter_mut().find(|(known, _)| *known == thread) {
+            Some((_, drafts)) => drafts.push(draft),
+            None => threads.push((thread, vec![draft])),
+        }
+    }
+    (threads, gone)
 }

@@ -85,19 +85,16 @@ export function notify(callback) {
 }
 
 /**
- * Calls `callback` in the next task, with the time at which the microtasks that were queued so far had run. A timer would be
- * late in a page that is hidden.
+ * Calls `callback` twice: when the microtasks that were queued so far have run, and in the next task. A timer would be late in a
+ * page that is hidden.
  */
 export function afterMicrotasks(callback) {
   const { port1, port2 } = new MessageChannel()
-  let ran
-  queueMicrotask(() => {
-    ran = performance.now()
-  })
+  queueMicrotask(callback)
   port1.onmessage = () => {
     // An open port would keep a Node.js process, such as a test's, from ending.
     port1.close()
-    callback(ran)
+    callback()
   }
   port2.postMessage(null)
 }
