@@ -58,6 +58,14 @@ fn genuine() -> BTreeSet<String> {
     frames.map(|frame| shape(&frame)).collect()
 }
 
+/// For how long a token has been expired depends on how busy the machine is.
+fn without_age(message: &str) -> String {
+    match message.strip_prefix("Token has expired ").and_then(|age| age.split_once(' ')) {
+        Some((_, rest)) => format!("Token has expired N {rest}"),
+        None => message.to_owned(),
+    }
+}
+
 /// Reads frames, holds each against the genuine ones, and gives `[join_ref, ref, event, message or inner event]`.
 async fn expect(socket: &mut Socket, vsn: Vsn, expected: Value) {
     let known = genuine();
@@ -67,10 +75,10 @@ async fn expect(socket: &mut Socket, vsn: Vsn, expected: Value) {
         assert!(known.contains(&shape), "no genuine server sent {shape}\nbut {known:#?}");
         let payload = &frame[4];
         let word = match frame[3].as_str().unwrap() {
-            "phx_reply" => &payload["status"],
-            "system" => &payload["message"],
-            "broadcast" => &payload["event"],
-            _ => &Value::Null,
+            "phx_reply" => payload["status"].clone(),
+            "system" => json!(payload["message"].as_str().map(without_age)),
+            "broadcast" => payload["event"].clone(),
+            _ => Value::Null,
         };
         let join_ref = if vsn == Vsn::V1 { &want[0] } else { &frame[0] };
         assert_eq!(&json!([join_ref, frame[1], frame[3], word]), want, "{frame}");
@@ -198,7 +206,7 @@ fn a_token_ends_is_renewed_and_is_refused() {
             socket.join("1", &topic, private(&short)).await;
             let ended = json!([
                 ["1", "1", "phx_reply", "ok"],
-                ["1", null, "system", "Token has expired 0 seconds ago"],
+                ["1", null, "system", "Token has expired N seconds ago"],
                 ["1", "1", "phx_close", null],
             ]);
             expect(&mut socket, vsn, ended).await;
