@@ -53,11 +53,13 @@ declare
   promise record;
 begin
   -- An earlier version had no place for a message that was erased.
-  if exists (select from pg_catalog.pg_constraint
-              where conrelid = 'public.chat_messages'::regclass and conname = 'chat_messages_body_check'
-                and strpos(pg_get_constraintdef(oid), $sql$body = ''$sql$) = 0) then
-    alter table public.chat_messages drop constraint chat_messages_body_check;
-  end if;
+  for promise in
+    select conname as name from pg_catalog.pg_constraint
+     where conrelid = 'public.chat_messages'::regclass and conname in ('chat_messages_people_check', 'chat_messages_body_check')
+       and strpos(pg_get_constraintdef(oid), $sql$body = ''$sql$) = 0
+  loop
+    execute format('alter table public.chat_messages drop constraint %I', promise.name);
+  end loop;
   for promise in
     select * from (values
       ('public.chat_identities', 'chat_identities_mongo_id_check',
@@ -79,7 +81,8 @@ begin
       ('public.chat_messages', 'chat_messages_thread_id_fkey',
        'foreign key (thread_id) references public.chat_threads (thread_id)'),
       ('public.chat_messages', 'chat_messages_people_check',
-       $sql$check (thread_id in (sender_mongo_id || '__' || recipient_mongo_id, recipient_mongo_id || '__' || sender_mongo_id))$sql$),
+       -- What was erased may be from before this version, and in a thread that is no pair's.
+       $sql$check (body = '' or thread_id in (sender_mongo_id || '__' || recipient_mongo_id, recipient_mongo_id || '__' || sender_mongo_id))$sql$),
       ('public.chat_messages', 'chat_messages_body_check',
        $sql$check (body = '' or btrim(body, E' \t\n\x0b\f\r') <> '' and char_length(body) <= 4000)$sql$),
       ('public.chat_messages', 'chat_messages_seq_check', 'check (seq > 0)'),

@@ -256,6 +256,7 @@ create or replace function public.erase_chat_person(_mongo_id text) returns bigi
 language plpgsql security definer set search_path = '' as $$
 declare
   nobody constant uuid := '00000000-0000-0000-0000-000000000000';
+  account uuid;
   thread record;
   emptied bigint;
   total bigint := 0;
@@ -263,6 +264,7 @@ declare
 begin
   -- As in link_chat_identity. A thread's row is locked before its messages, as in a send.
   perform pg_advisory_xact_lock(hashtextextended('chat_identity:' || _mongo_id, 0));
+  select i.supabase_id into account from public.chat_identities i where i.mongo_id = _mongo_id;
   -- Threads that belong to nobody are from before this version; anybody may have written there.
   for thread in
     select thread_id, last_seq from public.chat_threads
@@ -271,7 +273,7 @@ begin
        for no key update
   loop
     update public.chat_messages set body = '', sender_supabase_id = nobody
-     where thread_id = thread.thread_id and sender_mongo_id = _mongo_id
+     where thread_id = thread.thread_id and (sender_mongo_id = _mongo_id or sender_supabase_id = account)
        and (body <> '' or sender_supabase_id <> nobody);
     get diagnostics emptied = row_count;
     if emptied > 0 then
@@ -291,8 +293,7 @@ begin
   update public.chat_threads set user_b_supabase_id = null
    where user_b_mongo_id = _mongo_id and user_b_supabase_id is not null;
   if to_regclass('chat_private.send_buckets') is not null then -- 20261122000007 makes it
-    delete from chat_private.send_buckets b using public.chat_identities i
-     where i.mongo_id = _mongo_id and b.supabase_id = i.supabase_id;
+    delete from chat_private.send_buckets where supabase_id = account;
   end if;
   delete from public.chat_identities where mongo_id = _mongo_id;
   -- Realtime keeps what it broadcast for three days and may replay it to who joins.

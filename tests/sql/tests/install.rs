@@ -27,6 +27,9 @@ const FIRST_VERSION: &str = "
     drop policy chat_topics_fence on realtime.messages;
     drop policy chat_topics_fence_people on realtime.messages;
     drop function public.erase_chat_person(text);
+    alter table public.chat_messages drop constraint chat_messages_people_check;
+    alter table public.chat_messages add constraint chat_messages_people_check
+      check (thread_id in (sender_mongo_id || '__' || recipient_mongo_id, recipient_mongo_id || '__' || sender_mongo_id));
     alter table public.chat_messages drop constraint chat_messages_body_check;
     alter table public.chat_messages add constraint chat_messages_body_check
       check (btrim(body, E' \\t\\n\\x0b\\f\\r') <> '' and char_length(body) <= 4000);
