@@ -23,11 +23,11 @@ impl Clock {
     pub fn advance(&mut self, now: Now) -> u64 {
         let (then, clock) = *self.agreed.get_or_insert((now, 0));
         let mono = now.mono.saturating_sub(then.mono);
-        let wall = now.wall.saturating_sub(then.wall);
-        let slept = wall.saturating_sub(mono);
+        let expected = then.wall.saturating_add(mono);
+        let slept = now.wall.saturating_sub(expected);
         let slept = if slept > APART && !mutated(Mutation::IgnoreSleep) { slept } else { 0 };
         let clock = clock.saturating_add(mono + slept).max(self.time.clock);
-        if slept > 0 || mono > wall + APART {
+        if slept > 0 || expected > now.wall.saturating_add(APART) {
             self.agreed = Some((now, clock));
         }
         self.time = Time { clock, wall: now.wall };
@@ -70,6 +70,15 @@ mod tests {
             clock.advance(Now { mono: 5 + mono, wall: 1_000_000 + wall });
             assert_eq!(clock.now().clock, 60_000);
         }
+    }
+
+    #[test]
+    fn a_sleep_right_after_the_wall_clock_was_set_back_counts() {
+        let mut clock = Clock::default();
+        clock.advance(Now { mono: 0, wall: 1_000_000_000 });
+        clock.advance(Now { mono: 800, wall: 500_000_000 });
+        clock.advance(Now { mono: 900, wall: 500_060_000 });
+        assert!(clock.now().clock >= 60_000, "{:?}", clock.now());
     }
 
     #[test]
