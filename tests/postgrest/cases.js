@@ -37,7 +37,7 @@ const row = (more = {}) => ({ id: messageId(78), thread_id: threadId, sender_sup
 const page = (more = {}) => ({ _thread_id: threadId, _after: 0, _limit: 50, ...more })
 const COLUMNS = '?select=id,thread_id,sender_mongo_id,body,created_at,seq'
 
-/** By name: `{ method, path, headers, body }` below `/rest/v1`. */
+/** By name: `{ method, path, headers, body }` below `/rest/v1`, or what makes it. */
 export const cases = {
   // What the package sends.
   'newest page': rpc('list_chat_messages', page(), { query: COLUMNS }),
@@ -123,11 +123,12 @@ export const cases = {
   // Tokens.
   'expired': get('/chat_messages', { as: hs256({ role: 'authenticated', sub: ana.id, exp: now() - 60 }) }),
   'expired, ES256': get('/chat_messages', { as: await token({ sub: ana.id, expires_in: -60 }) }),
-  'expired within the leeway': get('/chat_messages?limit=1', { as: hs256({ role: 'authenticated', sub: ana.id, exp: now() - 10 }) }),
-  'not yet valid': get('/chat_messages', { as: hs256({ role: 'authenticated', sub: ana.id, nbf: now() + 90, exp: now() + 900 }) }),
-  'issued in the future': get('/chat_messages', { as: hs256({ role: 'authenticated', sub: ana.id, iat: now() + 90, exp: now() + 900 }) }),
+  // Made when it is asked.
+  'expired within the leeway': () => get('/chat_messages?limit=1', { as: hs256({ role: 'authenticated', sub: ana.id, exp: now() - 10 }) }),
+  'not yet valid': get('/chat_messages', { as: hs256({ role: 'authenticated', sub: ana.id, nbf: now() + 3600, exp: now() + 7200 }) }),
+  'issued in the future': get('/chat_messages', { as: hs256({ role: 'authenticated', sub: ana.id, iat: now() + 3600, exp: now() + 7200 }) }),
   'expiry of text': get('/chat_messages', { as: hs256({ role: 'authenticated', exp: 'soon' }) }),
-  'expiry of a float': get('/items?select=id', { as: hs256({ role: 'authenticated', exp: now() + 60.5 }) }),
+  'expiry of a float': get('/items?select=id', { as: hs256({ role: 'authenticated', exp: now() + 3600.5 }) }),
   'no expiry': get('/items?select=id', { as: hs256({ role: 'authenticated', sub: ana.id }) }),
   'wrong key': get('/chat_messages', { as: hs256({ role: 'authenticated' }, { key: 'another secret, as long as the other one is' }) }),
   'wrong key, expired too': get('/chat_messages', { as: hs256({ role: 'authenticated', exp: now() - 60 }, { key: 'another secret, as long as the other one is' }) }),
@@ -146,13 +147,13 @@ export const cases = {
   'lower case bearer': get('/items?select=id', { as: null, headers: { authorization: `bearer ${ana.token}` } }),
   'basic': get('/chat_messages', { as: null, headers: { authorization: 'Basic YTpi' } }),
   'empty authorization': get('/chat_messages', { as: null, headers: { authorization: '' } }),
-  'no role': get('/chat_messages', { as: hs256({ sub: ana.id, exp: now() + 60 }) }),
-  'role that is not': get('/chat_messages', { as: hs256({ role: 'nobody_knows', exp: now() + 60 }) }),
-  'role that is forbidden': get('/chat_messages', { as: hs256({ role: 'postgres', exp: now() + 60 }) }),
-  'role of a number': get('/chat_messages', { as: hs256({ role: 5, exp: now() + 60 }) }),
-  'sub that is no uuid': get('/chat_messages', { as: hs256({ role: 'authenticated', sub: 'nobody', exp: now() + 60 }) }),
-  'no sub': get('/chat_messages', { as: hs256({ role: 'authenticated', exp: now() + 60 }) }),
-  'audience of another': get('/items?select=id', { as: hs256({ role: 'authenticated', aud: 'other', exp: now() + 60 }) }),
+  'no role': get('/chat_messages', { as: hs256({ sub: ana.id, exp: now() + 3600 }) }),
+  'role that is not': get('/chat_messages', { as: hs256({ role: 'nobody_knows', exp: now() + 3600 }) }),
+  'role that is forbidden': get('/chat_messages', { as: hs256({ role: 'postgres', exp: now() + 3600 }) }),
+  'role of a number': get('/chat_messages', { as: hs256({ role: 5, exp: now() + 3600 }) }),
+  'sub that is no uuid': get('/chat_messages', { as: hs256({ role: 'authenticated', sub: 'nobody', exp: now() + 3600 }) }),
+  'no sub': get('/chat_messages', { as: hs256({ role: 'authenticated', exp: now() + 3600 }) }),
+  'audience of another': get('/items?select=id', { as: hs256({ role: 'authenticated', aud: 'other', exp: now() + 3600 }) }),
 
   // Tables, as the plan and supabase-js use them.
   'table': get(`/chat_messages?thread_id=eq.${threadId}&order=created_at.desc&limit=50`),
