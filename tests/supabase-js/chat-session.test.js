@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { after, afterEach, before, test } from 'node:test'
 import { chromium } from 'playwright-core'
-import { anonKey, client, closeAll, join, pair, person, say, setting, until, url } from './support.js'
+import { anonKey, client, closeAll, join, pair, person, say, serviceRoleKey, setting, until, url } from './support.js'
 
 const PKG = new URL('../../pkg/', import.meta.url)
 const TYPES = { js: 'text/javascript', wasm: 'application/wasm' }
@@ -136,6 +136,10 @@ test('both at once: one order for all', async () => {
 test('a stranger hears nothing: not with supabase-js, and not with a ChatSession that claims to be one of the two', async () => {
   const { a, b, threadId } = await pair()
   const stranger = await person()
+  // A token that says whose it is the session refuses by itself. This one does not: the database decides.
+  const changed = await client(serviceRoleKey).auth.admin.updateUserById(stranger.id, { app_metadata: { mongoUserId: null } })
+  assert.ifError(changed.error)
+  stranger.session = (await stranger.client.auth.refreshSession()).data.session
   const chat = await liveChat(b, a)
   const seen = []
   const channel = stranger.client.channel(`chat:${threadId}`, { config: { private: true } })
