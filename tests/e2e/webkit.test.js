@@ -49,7 +49,7 @@ describe('WebKit', { skip: process.env['WEBKIT_DRIVER'] ? false : none }, () => 
       const webkit = await launch()
       const url = stage.address('ours', ...people)
       await webkit.driver.get(url)
-      await webkit.until(`globalThis.chat?.status() === 'live'`)
+      await webkit.until(`globalThis.chat?.state().status === 'live'`)
       return { people, webkit, url }
     }
     const loaded = `performance.getEntriesByType('resource').map(({ name }) => new URL(name).pathname)`
@@ -81,9 +81,9 @@ describe('WebKit', { skip: process.env['WEBKIT_DRIVER'] ? false : none }, () => 
       assert.deepEqual((await webkit.evaluate(STORED)).sort(), ['first', 'second'])
       await webkit.driver.navigate().refresh()
       await webkit.until(`globalThis.chat?.bubbles().length === 2`)
-      const [bubbles, persists] = await webkit.evaluate(`[chat.bubbles(), chat.session.getSnapshot().outboxPersists]`)
+      const bubbles = await webkit.evaluate('chat.bubbles()')
       assert.deepEqual(bubbles.map((/** @type {any} */ { body, status }) => [body, status]), [['first', 'sending'], ['second', 'sending']])
-      assert.equal(persists, true)
+      assert.deepEqual((await webkit.evaluate(STORED)).sort(), ['first', 'second'])
       await faults()
       await webkit.until(sent('second'))
       assert.deepEqual((await rows(...people)).map(({ body }) => body), ['first', 'second'])
@@ -94,7 +94,7 @@ describe('WebKit', { skip: process.env['WEBKIT_DRIVER'] ? false : none }, () => 
       const { people, webkit, url } = await live()
       const { first, second, kill } = await webkit.beside(url)
       await webkit.driver.switchTo().window(second)
-      await webkit.until(`globalThis.chat?.status() === 'live'`)
+      await webkit.until(`globalThis.chat?.state().status === 'live'`)
       const [ana] = people
       const locks = `navigator.locks.query().then(({ held }) => held.filter(({ name }) => name.includes('${ana.mongoId}')).length)`
       assert.equal(await webkit.evaluate(locks), 2)
@@ -113,15 +113,15 @@ describe('WebKit', { skip: process.env['WEBKIT_DRIVER'] ? false : none }, () => 
     test('signing out deletes what is kept, and ends the other tab', async () => {
       const { webkit, url } = await live()
       const { second } = await webkit.beside(url)
-      await webkit.until(`globalThis.chat?.status() === 'live'`)
+      await webkit.until(`globalThis.chat?.state().status === 'live'`)
       await faults(SENDING_FAILS)
       await webkit.evaluate(`chat.send('never sent')`)
       assert.deepEqual(await webkit.evaluate(STORED), ['never sent'])
       await webkit.evaluate(`import('/pkg/index.js').then(({ signOut }) => signOut())`)
       assert.deepEqual(await webkit.evaluate(STORED), [])
-      assert.equal(await webkit.evaluate('chat.status()'), 'closed')
+      assert.equal(await webkit.evaluate('chat.state().status'), 'closed')
       await webkit.driver.switchTo().window(second)
-      await webkit.until(`globalThis.chat?.status() === 'closed'`)
+      await webkit.until(`globalThis.chat?.state().status === 'closed'`)
     })
   })
 
