@@ -48,7 +48,7 @@ const STABLE_AFTER: u64 = 30_000;
 /// The waits after a refusal that may last, in ms: the first one, doubled each time up to a cap. It is low for the first
 /// few, as a restart or a lock at the server passes.
 const REFUSED_FIRST: u64 = 2_500;
-const REFUSED_CAP: u64 = 10_000;
+const REFUSED_CAP: u64 = 5_000;
 const REFUSED_FEW: u32 = 8;
 const REFUSED_LONG: u64 = 60_000;
 
@@ -179,6 +179,11 @@ impl Channel {
         if self.is_joining() {
             self.state = State::Idle;
         }
+    }
+
+    /// A message was sent, so its sender is a participant, and what refused the join may be over.
+    pub fn relieve(&mut self) {
+        self.backoff.relieve();
     }
 
     /// Waits no longer.

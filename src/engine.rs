@@ -328,7 +328,7 @@ pub(crate) enum Purpose {
 /// A timer that fires this late, in ms, or a wall clock that ran this much further: the device slept.
 const SLEPT: u64 = 5_000;
 /// The longest wait after a failure, in ms: while a message waits to be sent, while the page is seen, and else.
-const CAP_WAITING: u64 = 5_000;
+const CAP_WAITING: u64 = 3_000;
 const CAP_SEEN: u64 = 10_000;
 const CAP_HIDDEN: u64 = 30_000;
 /// How often the network is tried while the browser says that there is none, in ms.

@@ -61,6 +61,10 @@ const CONNECT_WITHIN: u64 = 15_000;
 /// A connection that lasted this long was a good one: the next failure waits shortly again.
 const STABLE_AFTER: u64 = 30_000;
 
+fn answer_within_woken() -> u64 {
+    if mutated(Mutation::PatientProbe) { ANSWER_WITHIN } else { ANSWER_WITHIN_WOKEN }
+}
+
 impl Socket {
     /// What it needs, given that somebody wants it open.
     pub fn need(&mut self, now: u64, joining: bool) -> Need {
@@ -94,8 +98,7 @@ impl Socket {
                     return Need::Wait(*beat_at);
                 }
                 *beat_at = now + HEARTBEAT_EVERY;
-                let short = *doubtful && !mutated(Mutation::PatientProbe);
-                *deadline = Some(now + if short { ANSWER_WITHIN_WOKEN } else { ANSWER_WITHIN });
+                *deadline = Some(now + if *doubtful { answer_within_woken() } else { ANSWER_WITHIN });
                 Need::Heartbeat(*id)
             }
         }
@@ -160,7 +163,7 @@ impl Socket {
             && !joining
         {
             *doubtful = true;
-            let at = now + ANSWER_WITHIN_WOKEN;
+            let at = now + answer_within_woken();
             match deadline {
                 Some(deadline) => *deadline = at.min(*deadline),
                 None => *beat_at = now,

@@ -573,6 +573,7 @@ impl<V: Json> Thread<V> {
         if matches!(outcome, Outcome::Done(_)) {
             core.token.accepted(generation, Verifier::Rest);
             core.good_news = true;
+            self.channel.relieve();
         }
         // A broadcast may have been faster.
         if self.outbox.in_flight.is_none_or(|sent| sent.id != id) {

@@ -14,6 +14,7 @@ const stubs = {
   './core.js': `export const started = []
     export default async (from) => { started.push(from.module_or_path) }
     export const threadId = (a, b) => a + '__' + b
+    export const countUnsent = async () => { started.push('counted'); return 7 }
     export const signOut = async () => { started.push('signed out'); globalThis.startedCores = started }
     export class ChatSession { constructor(options) { this.options = options } getSnapshot() { return this.options } free() {} }`,
   './inline.js': `export default ${JSON.stringify(deflateRawSync(EMPTY).toString('base64'))}`,

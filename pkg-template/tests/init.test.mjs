@@ -23,6 +23,11 @@ test('init loads once, and after a failure again', async () => {
   assert.deepEqual(getSnapshot(), options)
 })
 
+test('counting what is unsent needs no init', async () => {
+  const { countUnsent } = await fresh('index.js')
+  assert.equal(await countUnsent(), 7)
+})
+
 test('signing out needs no init', async () => {
   const { signOut } = await fresh('index.js')
   await signOut()

@@ -148,7 +148,7 @@ fn simulation(count: &mut Count) -> Result<()> {
     };
     sim("seeds 1 to 2000", &["--base=1", "--seeds=2000"])?;
     sim("2000 fresh seeds", &["--seeds=2000"])?;
-    sim("mutants", &["--mutants", "--seeds=3000"])
+    sim("mutants", &["--mutants", "--seeds=6000"])
 }
 
 fn cargo_test(count: &mut Count, packages: &[&str]) -> Result<()> {

@@ -60,6 +60,8 @@ pub struct Tab {
     pub offline_since: u64,
     /// Since when the page is not seen; `None` while it is.
     pub hidden_since: Option<u64>,
+    /// Since when it is seen.
+    pub seen_since: u64,
     /// Nobody looks at it until then.
     pub hidden_until: u64,
     /// Whether it woke from a sleep that it must notice, and nothing has happened in it since.
@@ -74,6 +76,8 @@ pub struct Tab {
     pub told_ready_at: Option<u64>,
     /// When reads of a thread began that no scrolling asked for.
     pub reads: BTreeMap<String, VecDeque<u64>>,
+    /// When sockets were opened.
+    pub connects: VecDeque<u64>,
     /// A send failed and is not tried again yet.
     pub stalled: Option<Stalled>,
 }
@@ -113,6 +117,7 @@ impl Tab {
             online: true,
             offline_since: 0,
             hidden_since: None,
+            seen_since: 0,
             hidden_until: 0,
             drowsy: false,
             woke_at: 0,
@@ -120,6 +125,7 @@ impl Tab {
             asked: BTreeMap::new(),
             told_ready_at: None,
             reads: BTreeMap::new(),
+            connects: VecDeque::new(),
             stalled: None,
         }
     }
@@ -131,6 +137,7 @@ impl Tab {
         self.hidden_since = None;
         self.told_ready_at = None;
         self.reads.clear();
+        self.connects.clear();
         self.asked.clear();
         self.stalled = None;
         self.unwritten = Some(BTreeMap::new());

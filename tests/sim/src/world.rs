@@ -188,6 +188,8 @@ const QUIET: u64 = 100_000;
 const KEPT_HIDDEN: u64 = 370_000;
 /// How long a socket that died in a sleep may pass for a live one, in ms.
 const DEAD_AFTER_SLEEP: u64 = 6_000;
+/// The most connections in ten seconds.
+const CONNECTS: usize = 25;
 /// The most reads in ten seconds that no scrolling asked for.
 const READS: usize = 30;
 /// How long bad news may take to reach a tab, in ms: a slow frame.
@@ -220,7 +222,7 @@ impl World {
         let server = Server {
             max_rows: if rng.up_to(2) == 0 && !restores { 1 + rng.up_to(u64::from(page_size)) as usize } else { 0 },
             old_backend: rng.up_to(1) == 0,
-            token_life: [120_000, 300_000, 3_600_000][rng.up_to(2) as usize],
+            token_life: [60_000, 120_000, 300_000, 3_600_000][rng.up_to(3) as usize],
             refusing: true,
             ..Server::default()
         };
@@ -291,7 +293,8 @@ impl World {
             self.hit("fault: pages shorter than asked for");
         }
         if self.rng.up_to(3) == 0 {
-            self.fall_silent("fault: cold replication", 3_000);
+            let at_most = [3_000, 200_000][self.rng.up_to(1) as usize];
+            self.fall_silent("fault: cold replication", at_most);
         }
         for tab in 0..self.tabs.len() {
             self.start(tab)?;
@@ -350,7 +353,8 @@ impl World {
                 self.acts_left = self.acts_left.saturating_sub(1);
                 if !self.calm {
                     self.act(tab)?;
-                    let wait = [30, 400, 3_000, 20_000][self.rng.up_to(3) as usize];
+                    // Now and then they let a page be for minutes.
+                    let wait = [30, 30, 400, 400, 3_000, 3_000, 20_000, 300_000][self.rng.up_to(7) as usize];
                     let wait = self.rng.up_to(wait);
                     self.after(wait, Event::Act(tab));
                 }
@@ -393,7 +397,8 @@ impl World {
             Event::FrameDelivered(tab, life, socket, frame) => {
                 if self.tabs[tab].life == life && self.tabs[tab].online {
                     trace!(self, "{}{tab} hears {}", self.tabs[tab].person, show_frame(&frame));
-                    if matches!(&frame, Frame::Text(text) if text[4]["message"].as_str().is_some_and(is_about_replication))
+                    let wanted = self.conn_of(tab, life, socket).is_some();
+                    if matches!(&frame, Frame::Text(text) if wanted && text[4]["message"].as_str().is_some_and(is_about_replication))
                     {
                         self.tabs[tab].told_ready_at.get_or_insert(self.now);
                     }
@@ -697,6 +702,13 @@ impl World {
 
     fn connect(&mut self, tab: TabId, life: u32, socket: SocketId) -> Result<(), String> {
         self.check_knock(tab)?;
+        self.tabs[tab].connects.push_back(self.now);
+        while self.tabs[tab].connects.front().is_some_and(|at| at + 10_000 < self.now) {
+            self.tabs[tab].connects.pop_front();
+        }
+        if self.tabs[tab].connects.len() > CONNECTS {
+            return Err(format!("{} connects in ten seconds", self.tabs[tab].connects.len()));
+        }
         self.summary.connects += 1;
         let delay = self.delay();
         let refused = self.strikes(self.hostility / 2);
@@ -877,7 +889,7 @@ impl World {
             }
             if self.replication.is_ok() && self.tells_ready {
                 self.ready_frame(id, &topic, &frame[0]);
-            } else if self.rng.up_to(1) == 0 {
+            } else if self.rng.up_to(3) == 0 {
                 // A join may restart what died.
                 let outage = self.outages;
                 self.after(500, Event::ReplicationReady(outage));
@@ -1036,6 +1048,9 @@ impl World {
 
     fn set_visible(&mut self, tab: TabId, visible: bool) -> Result<(), String> {
         let tab_ = &mut self.tabs[tab];
+        if visible && tab_.hidden_since.is_some() {
+            tab_.seen_since = self.now;
+        }
         tab_.hidden_since = if visible { None } else { tab_.hidden_since.or(Some(self.now)) };
         self.feed(tab, Input::Visible(visible))
     }
@@ -1157,12 +1172,13 @@ impl World {
                     self.hit("fault: socket half open");
                 }
             }
-            4 => self.fall_silent("fault: silent replication", 150_000),
+            4 => self.fall_silent("fault: silent replication", 300_000),
             // Not in a sleep, nor unseen before one: where one clock stands still while the other is set back, nothing tells
             // of the sleep.
             5 if self.tabs[tab].asleep_until <= self.now => {
                 self.hit("fault: clock jumps");
                 let year = 365 * 86_400_000;
+                self.feed(tab, Input::Timeout)?;
                 // For the page, much time may have passed.
                 self.tabs[tab].offline_since = 0;
                 self.tabs[tab].wall_offset = self.rng.up_to(2 * year) as i64 - year as i64;
@@ -1192,6 +1208,11 @@ impl World {
                 self.hit(if still { "fault: device sleeps, clock stands still" } else { "fault: device sleeps" });
                 if self.tabs[tab].asleep_until <= self.now {
                     // The server ends the sockets of a sleeper; it hears of that when it wakes, or never.
+                    // What carries its socket may have forgotten it when it wakes.
+                    if self.rng.up_to(1) == 0 {
+                        self.conns.values_mut().filter(|c| c.tab == tab).for_each(|conn| conn.half_open = true);
+                        self.tabs[tab].cut_at = self.now;
+                    }
                     self.tabs[tab].asleep_since = self.now;
                     self.tabs[tab].asleep_until = self.now + wait;
                     self.after(wait, Event::Wakes(tab));
@@ -1209,7 +1230,7 @@ impl World {
             }
             12 | 19 => {
                 self.hit("fault: token endpoint down");
-                self.no_tokens_until = self.now + self.rng.up_to(400_000);
+                self.no_tokens_until = self.no_tokens_until.max(self.now + self.rng.up_to(400_000));
             }
             _ => {}
         }
@@ -1366,7 +1387,8 @@ impl World {
             }
             let carries = self.conns.values().any(|c| c.tab == n && c.life == tab.life && !c.half_open);
             let live = tab.screens.values().any(|s| s.state.as_ref().is_some_and(|s| s.status == Status::Live));
-            if live && !carries && tab.cut_at < tab.woke_at && tab.woke_at + DEAD_AFTER_SLEEP < self.now {
+            let looked_at = tab.woke_at.max(tab.seen_since);
+            if live && !carries && tab.cut_at < tab.woke_at && looked_at + DEAD_AFTER_SLEEP < self.now {
                 return Err(format!("{} says live, and its socket died in its sleep", tab.person));
             }
             if let Some(Stalled { thread, failed_at, good_news_at: Some(good_news_at) }) = &tab.stalled
