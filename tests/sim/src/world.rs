@@ -484,6 +484,7 @@ impl World {
         if self.tabs[tab].asleep_until <= self.now {
             self.tabs[tab].stalled = None;
             self.tabs[tab].offline_since = 0;
+            self.tabs[tab].reads.clear();
             self.tabs[tab].drowsy = self.tabs[tab].asleep_since + 60_000 <= self.now;
             for (sleeper, event) in core::mem::take(&mut self.deferred) {
                 if sleeper == tab {
@@ -1181,6 +1182,7 @@ impl World {
                 self.feed(tab, Input::Timeout)?;
                 // For the page, much time may have passed.
                 self.tabs[tab].offline_since = 0;
+                self.tabs[tab].reads.clear();
                 self.tabs[tab].wall_offset = self.rng.up_to(2 * year) as i64 - year as i64;
                 self.feed(tab, Input::Timeout)?;
             }
