@@ -1389,7 +1389,7 @@ impl World {
             }
             let carries = self.conns.values().any(|c| c.tab == n && c.life == tab.life && !c.half_open);
             let live = tab.screens.values().any(|s| s.state.as_ref().is_some_and(|s| s.status == Status::Live));
-            let looked_at = tab.woke_at.max(tab.seen_since);
+            let looked_at = tab.woke_at.max(tab.seen_since).max(tab.asleep_until);
             if live && !carries && tab.cut_at < tab.woke_at && looked_at + DEAD_AFTER_SLEEP < self.now {
                 return Err(format!("{} says live, and its socket died in its sleep", tab.person));
             }
