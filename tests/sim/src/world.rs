@@ -1339,7 +1339,10 @@ impl World {
                         let Some(table) = self.server.threads.get(thread.as_str()) else { return false };
                         let rows = table.rows.len() as u64;
                         let seqs = screen.seqs();
-                        screen.shows(&table.rows)
+                        // Where a message that was sent again has got its old number, nothing tells what lies below it.
+                        let again =
+                            |lost: &Value| table.rows.iter().any(|r| r["id"] == lost["id"] && r["seq"] == lost["seq"]);
+                        (screen.shows(&table.rows) || self.server.lost.iter().any(again))
                             && screen.state.as_ref().is_some_and(|state| state.status == Status::Live)
                             && screen.drafts().next().is_none()
                             && seqs.last().copied().unwrap_or(0) == rows
