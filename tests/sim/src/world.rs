@@ -402,7 +402,12 @@ impl World {
                     {
                         self.tabs[tab].told_ready_at.get_or_insert(self.now);
                     }
+                    let beat = matches!(&frame, Frame::Text(text) if text[2] == "phoenix");
                     self.feed(tab, Input::SocketFrame(socket, frame))?;
+                    // The answer to a heartbeat from before the sleep passes for one from after it.
+                    if beat && self.tabs[tab].woke_at == self.now {
+                        self.tabs[tab].cut_at = self.now;
+                    }
                 }
             }
             Event::FrameArrives(conn, text) => self.frame_arrives(conn, text),
