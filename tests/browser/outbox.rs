@@ -87,6 +87,13 @@ impl Patched {
     }
 }
 
+/// Ends `ana`'s sessions as a reload would: another person's session on the same page ends hers.
+fn end_sessions_of(ana: &Person, ben: &Person) {
+    let other = session::new(ben.options(ana));
+    let _ = other.open();
+    other.close();
+}
+
 #[wasm_bindgen_test]
 async fn a_draft_is_stored_before_its_bubble_is_told_of_and_gone_once_it_is_sent() {
     let (ana, ben) = Person::two().await;
@@ -137,10 +144,7 @@ async fn a_message_that_came_through_before_the_page_died_is_not_doubled() {
     let id = first.send("once".into(), JsValue::UNDEFINED).unwrap();
     until(&first, "sent", |seen| sent(seen, "once")).await;
     left_behind(&ana, &ben, &id, 1, "once", "").await;
-    // Another person's session ends hers, as a reload would.
-    let other = session::new(ben.options(&ana));
-    let _ = other.open();
-    other.close();
+    end_sessions_of(&ana, &ben);
     let again = session::live(ana.options(&ben)).await;
     until_stored(&ana, "nothing", <[JsValue]>::is_empty).await;
     until(&again, "it", |seen| sent(seen, "once") && seen.messages().len() == 1).await;
@@ -235,10 +239,7 @@ async fn what_a_page_with_wrong_options_could_not_send_is_sent_by_a_right_one() 
     until_stored(&ana, "a record", |records| records.len() == 1).await;
     // And as one left behind that is no more.
     left_behind(&ana, &ben, &id(1), 9, "nor its own", "code: 'invalid-options'").await;
-    // Another person's session ends hers, as a reload would.
-    let other = session::new(ben.options(&ana));
-    let _ = other.open();
-    other.close();
+    end_sessions_of(&ana, &ben);
     let right = session::live(ana.options(&ben)).await;
     until(&right, "sent", |seen| sent(seen, "not its fault") && sent(seen, "nor its own")).await;
     right.close();
@@ -259,10 +260,7 @@ async fn what_is_sent_with_another_accounts_token_waits_for_its_own() {
     assert_eq!(session::rejection(opening).await, "auth-required");
     let records = until_stored(&ana, "both", |records| records.len() == 2).await;
     assert!(records.iter().all(|record| js::get(record, "code").is_undefined()), "{records:?}");
-    // Another person's session ends hers, as a reload would.
-    let other = session::new(ben.options(&ana));
-    let _ = other.open();
-    other.close();
+    end_sessions_of(&ana, &ben);
     let right = session::live(ana.options(&ben)).await;
     until(&right, "sent", |seen| sent(seen, "left by another tab") && sent(seen, "typed here")).await;
     right.close();
@@ -365,10 +363,7 @@ async fn a_storage_that_is_closed_before_its_lock_is_granted_gives_it_back() {
     let session = session::new(ana.options(&ben));
     let _ = session.open();
     js::sleep(50).await;
-    // Another person's session ends hers.
-    let other = session::new(ben.options(&ana));
-    let _ = other.open();
-    other.close();
+    end_sessions_of(&ana, &ben);
     js::sleep(600).await;
     locks.end().await;
     let held = format!(
