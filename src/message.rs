@@ -1,4 +1,4 @@
-//! A row of `chat_messages`, and the message that the page sees.
+//! A message: a row of `chat_messages`, or one that is on its way there.
 
 use crate::error::{ChatError, Code};
 use crate::json::Json;
@@ -54,45 +54,49 @@ pub enum Sender {
     Them,
 }
 
-/// How far a message has come.
+/// A message that is not confirmed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Delivery {
-    /// On its way, or waiting for the network.
-    Sending,
-    /// In the database, under this number of its thread.
-    Sent {
-        /// 1, 2, 3, … without holes in a thread.
-        seq: u64,
-    },
-    /// Refused; [`retry`](crate::engine::Input::Retry) or discard it.
-    Error(ChatError),
-}
-
-/// What a message says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Content<V> {
-    /// The row as the server gave it: `body` and `created_at` are in it.
-    Row(V),
-    /// Not confirmed yet.
-    Draft {
-        /// The text.
-        body: Rc<str>,
-        /// This device's clock when it was written, in ms since 1970; for display only.
-        written_at: u64,
-    },
+pub struct PendingMessage {
+    /// Its id for good.
+    pub id: MessageId,
+    /// The text.
+    pub body: Rc<str>,
+    /// The wall clock when it was written, in ms; for display only.
+    pub written_at: u64,
+    /// Its place in the outbox: what was to be sent before it has a smaller one. It is the wall clock in ms, so that the
+    /// messages of several tabs can be put in order, and one more than the last one's where the clock says less, as it may be
+    /// set back.
+    pub order: u64,
+    /// Why the server refused it, if it did. It waits for [`retry`](crate::io::Input::Retry) or
+    /// [`discard`](crate::io::Input::Discard) then, and lets the others pass.
+    pub error: Option<ChatError>,
 }
 
 /// A message as the page sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message<V> {
-    /// The same from sending to sent.
-    pub id: MessageId,
-    /// Who wrote it.
-    pub sender: Sender,
-    /// How far it has come.
-    pub delivery: Delivery,
-    /// What it says.
-    pub content: Content<V>,
+pub enum Message<V> {
+    /// In the database.
+    Sent(Row<V>),
+    /// On its way, waiting for the network, or refused.
+    Pending(PendingMessage),
+}
+
+impl<V> Message<V> {
+    /// Its id: the same from the first bubble to the row.
+    pub fn id(&self) -> MessageId {
+        match self {
+            Message::Sent(row) => row.id,
+            Message::Pending(pending) => pending.id,
+        }
+    }
+
+    /// Its number in the thread, once it is in the database.
+    pub fn seq(&self) -> Option<u64> {
+        match self {
+            Message::Sent(row) => Some(row.seq),
+            Message::Pending(_) => None,
+        }
+    }
 }
 
 /// A row of `chat_messages` with what the engine needs read out once.
@@ -122,16 +126,6 @@ impl<V: Json> Row<V> {
             sender: if value.text("sender_mongo_id")? == my_id { Sender::Me } else { Sender::Them },
             value,
         })
-    }
-
-    /// The message that the page sees.
-    pub fn message(&self) -> Message<V> {
-        Message {
-            id: self.id,
-            sender: self.sender,
-            delivery: Delivery::Sent { seq: self.seq },
-            content: Content::Row(self.value.clone()),
-        }
     }
 }
 

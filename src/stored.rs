@@ -1,9 +1,8 @@
-//! A draft as storage keeps it: what an earlier page wrote, an older version, or anybody with the browser's tools.
+//! A pending message as storage keeps it: what an earlier page wrote, an older version, or anybody with the browser's tools.
 
 use crate::error::{ChatError, Code};
 use crate::json::Json;
-use crate::message::{MessageId, check_body};
-use crate::outbox::Draft;
+use crate::message::{MessageId, PendingMessage, check_body};
 use crate::thread_id::{ThreadId, split};
 
 /// The last moment that a JavaScript `Date` can hold, in ms since 1970 (ECMAScript, "Time Values and Time Range").
@@ -11,10 +10,14 @@ const LAST_DATE: u64 = 8_640_000_000_000_000;
 /// No outbox comes near it, and numbers that follow one stay whole in JavaScript.
 const LAST_ORDER: u64 = 1 << 52;
 
-/// Reads a record of `my_id`'s drafts: the members `id`, `thread`, `order`, `writtenAt`, `body` and, of a refused one,
+/// Reads a record of `my_id`'s pending messages: the members `id`, `thread`, `order`, `writtenAt`, `body` and, of a refused one,
 /// `code` and `detail`. `None` if there is nothing in it that could be shown: no text, or no thread of `my_id`. A text
 /// that can't be sent as it stands comes back refused, under `fresh_id` where its own id is none.
-pub fn read<V: Json>(record: &V, my_id: &str, fresh_id: impl FnOnce() -> MessageId) -> Option<(ThreadId, Draft)> {
+pub fn read<V: Json>(
+    record: &V,
+    my_id: &str,
+    fresh_id: impl FnOnce() -> MessageId,
+) -> Option<(ThreadId, PendingMessage)> {
     let stored = record.text("thread")?;
     let (low, high) = split(&stored)?;
     let thread = ThreadId::new(low, high).ok().filter(|thread| thread.as_str() == stored)?;
@@ -26,7 +29,7 @@ pub fn read<V: Json>(record: &V, my_id: &str, fresh_id: impl FnOnce() -> Message
         Err(code) => Some(code.into()),
     };
     let id = record.text("id").and_then(|id| MessageId::parse(&id));
-    let draft = Draft {
+    let message = PendingMessage {
         id: id.unwrap_or_else(fresh_id),
         body: body.into(),
         written_at: record.number("writtenAt").unwrap_or(0).min(LAST_DATE),
@@ -36,7 +39,7 @@ pub fn read<V: Json>(record: &V, my_id: &str, fresh_id: impl FnOnce() -> Message
             None => Some(ChatError::with(Code::Refused, Some("it was stored without its id".into()))),
         },
     };
-    Some((thread, draft))
+    Some((thread, message))
 }
 
 /// What is wrong with a message, as opposed to the page that stored it: another page may well send what one with wrong
@@ -112,7 +115,7 @@ mod tests {
         let long = with("body", json!("x".repeat(4001)));
         assert_eq!((long.body.len(), long.error.unwrap().code), (4001, Code::MessageTooLong));
         for order in [json!(-1), json!("3"), json!(null)] {
-            assert_eq!(with("order", order), Draft { order: 0, ..with("order", json!(0)) });
+            assert_eq!(with("order", order), PendingMessage { order: 0, ..with("order", json!(0)) });
         }
     }
 
@@ -144,10 +147,10 @@ mod tests {
             for (key, value) in members {
                 record[KEYS[key]] = value;
             }
-            if let Some((thread, draft)) = read(&record, "ana", fresh) {
+            if let Some((thread, message)) = read(&record, "ana", fresh) {
                 prop_assert!(thread.other("ana").is_some());
-                prop_assert!(check_body(&draft.body).is_ok() || draft.error.is_some());
-                prop_assert!(draft.order <= LAST_ORDER && draft.written_at <= LAST_DATE);
+                prop_assert!(check_body(&message.body).is_ok() || message.error.is_some());
+                prop_assert!(message.order <= LAST_ORDER && message.written_at <= LAST_DATE);
             }
         }
 

@@ -1,6 +1,6 @@
 //! The time.
 
-use crate::engine::Now;
+use crate::io::Now;
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]

@@ -5,7 +5,7 @@
 
 use super::json::Value;
 use super::options::{Backend, Source};
-use crate::engine::{Answer, Request};
+use crate::io::{Answer, Request};
 use crate::json::Json;
 use js_sys::{Function, Promise};
 use wasm_bindgen::prelude::*;

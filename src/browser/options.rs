@@ -41,8 +41,6 @@ pub struct Options {
     pub backend: Backend,
     /// The signed-in person.
     pub my_id: String,
-    /// The other person.
-    pub other_id: String,
     /// The two people's thread.
     pub thread: ThreadId,
     /// Messages a page.
@@ -69,7 +67,6 @@ impl Options {
                 ensure: source(&options, "ensureThreadUrl", "ensureThread")?,
             },
             my_id,
-            other_id,
             thread,
             page_size: page_size(&options)?,
             persist_outbox: persist_outbox(&options)?,

@@ -11,7 +11,8 @@ use super::socket::{self, Socket};
 use super::storage::{self, SignOuts, Storage};
 use super::timer::Timer;
 use super::{clock, notify, random, values};
-use crate::engine::{Answer, Config, Engine, Input, Output, Request, RequestId, SocketId};
+use crate::engine::Engine;
+use crate::io::{Answer, Config, Input, Output, Request, RequestId, SocketId};
 use crate::thread_id::ThreadId;
 use gloo_events::EventListener;
 use js_sys::Array;
@@ -121,11 +122,7 @@ impl Page {
         self.view(&options.thread);
         self.sessions.borrow_mut().push(session.clone());
         notify::changed(session);
-        self.feed(Input::Open {
-            thread: options.thread.clone(),
-            other: options.other_id.clone(),
-            page_size: options.page_size,
-        });
+        self.feed(Input::Open { thread: options.thread.clone(), page_size: options.page_size });
     }
 
     /// Makes sure that there is a view of `thread`.
@@ -308,10 +305,9 @@ impl Page {
                 }
             }
             storage::Event::Adopted(threads) => {
-                for (thread, drafts) in threads {
-                    let Some(other) = thread.other(&self.my_id).map(str::to_owned) else { continue };
+                for (thread, messages) in threads {
                     self.view(&thread);
-                    self.feed(Input::Restore { thread, other, drafts });
+                    self.feed(Input::Restore { thread, messages });
                 }
             }
             storage::Event::Started => self.feed(Input::Restoring(false)),

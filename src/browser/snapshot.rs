@@ -3,10 +3,9 @@
 use super::error::to_js;
 use super::json::Value;
 use super::values;
-use crate::engine::{State, Status};
-use crate::message::{Content, Delivery, Message, Sender};
+use crate::io::{Diff, State, Status};
+use crate::message::{Message, Sender};
 use crate::thread_id::ThreadId;
-use crate::timeline::Diff;
 use js_sys::Array;
 use wasm_bindgen::JsValue;
 
@@ -105,21 +104,11 @@ pub fn closed() -> JsValue {
 }
 
 fn message(message: &Message<Value>) -> JsValue {
-    match (&message.content, &message.delivery) {
-        (Content::Row(row), Delivery::Sent { seq }) => {
-            values::sent_message(&row.0, *seq as f64, message.sender == Sender::Me)
-        }
-        (content, delivery) => {
-            let (body, written_at) = match content {
-                Content::Draft { body, written_at } => (String::from(&**body), *written_at),
-                // A row is in the database, so it is sent: the engine makes no other pair.
-                Content::Row(row) => (crate::json::Json::text(row, "body").unwrap_or_default(), 0),
-            };
-            let error = match delivery {
-                Delivery::Error(error) => to_js(error),
-                _ => JsValue::UNDEFINED,
-            };
-            values::draft_message(&message.id.text(), &body, written_at as f64, &error)
+    match message {
+        Message::Sent(row) => values::sent_message(&row.value.0, row.seq as f64, row.sender == Sender::Me),
+        Message::Pending(pending) => {
+            let error = pending.error.as_ref().map_or(JsValue::UNDEFINED, to_js);
+            values::pending_message(&pending.id.text(), &pending.body, pending.written_at as f64, &error)
         }
     }
 }

@@ -1,7 +1,7 @@
 //! One WebSocket.
 
 use super::json::Value;
-use crate::phoenix::Frame;
+use crate::io::Frame;
 use gloo_events::EventListener;
 use js_sys::{ArrayBuffer, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};

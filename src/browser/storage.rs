@@ -3,8 +3,7 @@
 use super::json::Value;
 use super::{notify, random};
 use crate::json::Json;
-use crate::message::MessageId;
-use crate::outbox::Draft;
+use crate::message::{MessageId, PendingMessage};
 use crate::stored;
 use crate::thread_id::ThreadId;
 use js_sys::{Array, Promise};
@@ -70,7 +69,7 @@ pub enum Event {
     /// Whether what is written is kept.
     Works(bool),
     /// Drafts that other pages left, by thread.
-    Adopted(Vec<(ThreadId, Vec<Draft>)>),
+    Adopted(Vec<(ThreadId, Vec<PendingMessage>)>),
     /// All that was there at the start has been told.
     Started,
 }
@@ -111,20 +110,20 @@ impl Storage {
     }
 
     /// Writes a draft over the one of its id; what the page sees of it waits for that.
-    pub fn put(&self, thread: &ThreadId, draft: &Draft) {
+    pub fn put(&self, thread: &ThreadId, message: &PendingMessage) {
         self.storage.put(
             notify::hold(),
-            &draft.id.text(),
+            &message.id.text(),
             thread.as_str(),
-            draft.order as f64,
-            draft.written_at as f64,
-            &draft.body,
-            draft.error.as_ref().map(|error| error.code.as_str()),
-            draft.error.as_ref().and_then(|error| error.detail.as_deref()),
+            message.order as f64,
+            message.written_at as f64,
+            &message.body,
+            message.error.as_ref().map(|error| error.code.as_str()),
+            message.error.as_ref().and_then(|error| error.detail.as_deref()),
         );
     }
 
-    /// Deletes a draft.
+    /// Deletes a message.
     pub fn remove(&self, id: MessageId) {
         self.storage.remove(&id.text());
     }
@@ -138,20 +137,20 @@ impl Drop for Storage {
 
 /// The drafts of `records` by thread, and those of the records that are to be removed: they hold nothing that could be
 /// shown, or their draft goes on under another id.
-fn read_all(records: &Value, me: &str) -> (Vec<(ThreadId, Vec<Draft>)>, Array) {
-    let mut threads: Vec<(ThreadId, Vec<Draft>)> = Vec::new();
+fn read_all(records: &Value, me: &str) -> (Vec<(ThreadId, Vec<PendingMessage>)>, Array) {
+    let mut threads: Vec<(ThreadId, Vec<PendingMessage>)> = Vec::new();
     let gone = Array::new();
     let mut at = 0;
     while let Some(record) = records.at(at) {
         at += 1;
         let read = stored::read(&record, me, random::message_id);
-        if read.as_ref().is_none_or(|(_, draft)| record.text("id") != Some(draft.id.text())) {
+        if read.as_ref().is_none_or(|(_, message)| record.text("id") != Some(message.id.text())) {
             gone.push(&record.0);
         }
-        let Some((thread, draft)) = read else { continue };
+        let Some((thread, message)) = read else { continue };
         match threads.iter_mut().find(|(known, _)| *known == thread) {
-            Some((_, drafts)) => drafts.push(draft),
-            None => threads.push((thread, vec![draft])),
+            Some((_, messages)) => messages.push(message),
+            None => threads.push((thread, vec![message])),
         }
     }
     (threads, gone)

@@ -45,7 +45,7 @@ export const sentMessage = (row, seq, mine) =>
     status: 'sent',
   })
 
-export const draftMessage = (id, body, writtenAt, error) => {
+export const pendingMessage = (id, body, writtenAt, error) => {
   const message = {
     id,
     seq: null,

@@ -20,8 +20,8 @@ extern "C" {
 
     #[wasm_bindgen(js_name = sentMessage)]
     pub fn sent_message(row: &JsValue, seq: f64, mine: bool) -> JsValue;
-    #[wasm_bindgen(js_name = draftMessage)]
-    pub fn draft_message(id: &str, body: &str, written_at: f64, error: &JsValue) -> JsValue;
+    #[wasm_bindgen(js_name = pendingMessage)]
+    pub fn pending_message(id: &str, body: &str, written_at: f64, error: &JsValue) -> JsValue;
     pub fn insert(list: &js_sys::Array, at: u32, messages: &js_sys::Array);
     /// `Array::splice` of js-sys always puts something in, were it `undefined`.
     pub fn remove(list: &js_sys::Array, at: u32, count: u32);

@@ -3,7 +3,7 @@
 use crate::coverage::Coverage;
 use crate::server::Server;
 use chopped_chat::{
-    Config, Content, Delivery, Diff, Draft, Engine, Input, Message, MessageId, Now, Output, RequestId, State, Status,
+    Config, Diff, Engine, Input, Message, MessageId, Now, Output, PendingMessage, RequestId, Row, State, Status,
     ThreadId,
 };
 use serde_json::Value;
@@ -19,18 +19,14 @@ pub struct Screen {
 impl Screen {
     /// The numbers of the confirmed messages.
     pub fn seqs(&self) -> Vec<u64> {
-        self.messages
-            .iter()
-            .filter_map(|m| if let Delivery::Sent { seq } = m.delivery { Some(seq) } else { None })
-            .collect()
+        self.messages.iter().filter_map(Message::seq).collect()
     }
 
     /// The unconfirmed messages and whether each waits to be sent.
-    pub fn drafts(&self) -> impl Iterator<Item = (MessageId, bool)> + '_ {
-        self.messages.iter().filter_map(|m| match m.delivery {
-            Delivery::Sent { .. } => None,
-            Delivery::Sending => Some((m.id, true)),
-            Delivery::Error(_) => Some((m.id, false)),
+    pub fn pending(&self) -> impl Iterator<Item = (MessageId, bool)> + '_ {
+        self.messages.iter().filter_map(|message| match message {
+            Message::Sent(_) => None,
+            Message::Pending(pending) => Some((pending.id, pending.error.is_none())),
         })
     }
 }
@@ -45,10 +41,10 @@ pub struct Tab {
     pub screens: BTreeMap<ThreadId, Screen>,
     /// Sessions open by thread.
     pub open: BTreeMap<ThreadId, u32>,
-    /// Drafts in storage, which survives the tab.
-    pub storage: BTreeMap<MessageId, (ThreadId, Draft)>,
+    /// Pending messages in storage, which survives the tab.
+    pub storage: BTreeMap<MessageId, (ThreadId, PendingMessage)>,
     /// What is written once storage has been read, while it is being read: until then its order is not known.
-    unwritten: Option<BTreeMap<MessageId, (ThreadId, Draft)>>,
+    unwritten: Option<BTreeMap<MessageId, (ThreadId, PendingMessage)>>,
     /// True time of the incarnation's start, plus all that its monotonic clock slept through.
     pub mono_zero: u64,
     /// Wall clock minus true time, in ms.
@@ -205,8 +201,8 @@ impl Tab {
                     });
                     self.screens.entry(thread).or_default().state = Some(state);
                 }
-                Output::Store(thread, draft) => {
-                    self.unwritten.as_mut().unwrap_or(&mut self.storage).insert(draft.id, (thread, draft));
+                Output::Store(thread, message) => {
+                    self.unwritten.as_mut().unwrap_or(&mut self.storage).insert(message.id, (thread, message));
                 }
                 Output::Unstore(_, id) => {
                     self.storage.remove(&id);
@@ -237,12 +233,10 @@ impl Tab {
 impl Screen {
     /// Whether what it shows as sent is what the server has.
     pub fn shows(&self, rows: &[Value]) -> bool {
-        self.messages.iter().all(|message| match (&message.delivery, &message.content) {
+        self.messages.iter().all(|message| match message {
             // One that was sent again after a recovery may have another time.
-            (Delivery::Sent { seq }, Content::Row(row)) => {
-                rows.get(*seq as usize - 1).is_some_and(|there| there["id"] == row["id"])
-            }
-            _ => true,
+            Message::Sent(row) => rows.get(row.seq as usize - 1).is_some_and(|there| there["id"] == row.value["id"]),
+            Message::Pending(_) => true,
         })
     }
 
@@ -256,10 +250,10 @@ impl Screen {
             }
             Diff::Update { at, message } => {
                 let old = self.messages.get_mut(at).ok_or("update beyond the end")?;
-                if old.id != message.id {
+                if old.id() != message.id() {
                     return Err("a bubble's id changed".into());
                 }
-                if matches!(old.delivery, Delivery::Sent { .. }) {
+                if old.seq().is_some() {
                     return Err("a sent message changed".into());
                 }
                 *old = message;
@@ -268,7 +262,7 @@ impl Screen {
                 if at + count > self.messages.len() {
                     return Err("remove beyond the end".into());
                 }
-                let sent = self.messages[at..at + count].iter().any(|m| matches!(m.delivery, Delivery::Sent { .. }));
+                let sent = self.messages[at..at + count].iter().any(|message| message.seq().is_some());
                 if at == 0 && sent {
                     coverage.hit("timeline: fresh window");
                 }
@@ -278,34 +272,34 @@ impl Screen {
         Ok(())
     }
 
-    /// What must hold at every moment: confirmed messages in seq order, each as the server has it; drafts after them, none
+    /// What must hold at every moment: confirmed messages in seq order, each as the server has it; pending ones after them, none
     /// marked as refused that the server did not refuse; no id
     /// twice.
     fn check(&self, thread: &ThreadId, server: &Server) -> Result<(), String> {
         let rows = server.threads.get(thread.as_str()).map(|table| &table.rows);
-        let (mut last, mut drafts) = (0, false);
+        let (mut last, mut pending) = (0, false);
         let mut ids = Vec::with_capacity(self.messages.len());
         for message in &self.messages {
-            ids.push(message.id);
-            match (&message.delivery, &message.content) {
-                (Delivery::Sent { seq }, Content::Row(row)) => {
+            ids.push(message.id());
+            match message {
+                Message::Sent(Row { seq, value, .. }) => {
                     if *seq <= last {
                         return Err(format!("swapped or doubled: {seq} after {last}"));
                     }
-                    if drafts {
-                        return Err(format!("sent {seq} after a draft"));
+                    if pending {
+                        return Err(format!("sent {seq} after a pending message"));
                     }
                     last = *seq;
-                    if rows.and_then(|rows| rows.get(*seq as usize - 1)) != Some(row) && !server.lost.contains(row) {
+                    if rows.and_then(|rows| rows.get(*seq as usize - 1)) != Some(value) && !server.lost.contains(value)
+                    {
                         return Err(format!("{seq} is not what the server has"));
                     }
                 }
-                (Delivery::Sent { .. }, _) | (_, Content::Row(_)) => return Err("a draft that is sent".into()),
                 // The server refuses those alone.
-                (Delivery::Error(error), Content::Draft { body, .. }) if !body.starts_with(['!', '#']) => {
+                Message::Pending(PendingMessage { error: Some(error), body, .. }) if !body.starts_with(['!', '#']) => {
                     return Err(format!("condemned without a refusal of REST: {error}"));
                 }
-                _ => drafts = true,
+                Message::Pending(_) => pending = true,
             }
         }
         ids.sort_unstable();

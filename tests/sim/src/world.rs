@@ -3,8 +3,10 @@
 use crate::coverage::Coverage;
 use crate::server::{Server, token_end};
 use crate::tab::{Asked, Stalled, Tab};
-use chopped_chat::backoff::Rng;
-use chopped_chat::{Answer, Draft, Frame, Input, MessageId, Output, Request, RequestId, SocketId, Status, ThreadId};
+use chopped_chat::line::backoff::Rng;
+use chopped_chat::{
+    Answer, Frame, Input, MessageId, Output, PendingMessage, Request, RequestId, SocketId, Status, ThreadId,
+};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -59,7 +61,7 @@ enum Event {
     ReplicationReady(u32),
     Restart(TabId),
     /// Storage has been read: this is what an earlier life of the tab left.
-    Restored(TabId, u32, BTreeMap<ThreadId, Vec<Draft>>),
+    Restored(TabId, u32, BTreeMap<ThreadId, Vec<PendingMessage>>),
     Wakes(TabId),
     Online(TabId),
     SignedIn(String),
@@ -476,10 +478,9 @@ impl World {
         Ok(())
     }
 
-    fn restored(&mut self, tab: TabId, stored: BTreeMap<ThreadId, Vec<Draft>>) -> Result<(), String> {
-        for (thread, drafts) in stored {
-            let other = self.other(tab, &thread).to_owned();
-            self.feed(tab, Input::Restore { thread, other, drafts })?;
+    fn restored(&mut self, tab: TabId, stored: BTreeMap<ThreadId, Vec<PendingMessage>>) -> Result<(), String> {
+        for (thread, messages) in stored {
+            self.feed(tab, Input::Restore { thread, messages })?;
         }
         self.tabs[tab].restored();
         self.feed(tab, Input::Restoring(false))
@@ -512,16 +513,10 @@ impl World {
         mine[self.rng.up_to(mine.len() as u64 - 1) as usize].0.clone()
     }
 
-    fn other(&self, tab: TabId, thread: &ThreadId) -> &'static str {
-        let (_, a, b) = self.threads.iter().find(|(id, ..)| id == thread).expect("a thread of the run");
-        if *a == self.tabs[tab].person { b } else { a }
-    }
-
     fn open(&mut self, tab: TabId, thread: &ThreadId) -> Result<(), String> {
         self.hit("page: open");
         *self.tabs[tab].open.entry(thread.clone()).or_default() += 1;
-        let other = self.other(tab, thread).to_owned();
-        self.feed(tab, Input::Open { thread: thread.clone(), other, page_size: self.page_size })
+        self.feed(tab, Input::Open { thread: thread.clone(), page_size: self.page_size })
     }
 
     fn set_online(&mut self, tab: TabId, online: bool) -> Result<(), String> {
@@ -1074,7 +1069,7 @@ impl World {
         trace!(self, "{}{tab} types {:?} {}", self.tabs[tab].person, body, id.text());
         self.sent.push(Sent { id, tab, thread: thread.clone(), body: body.clone(), discarded: false, retried: false });
         self.feed(tab, Input::Send { thread: thread.clone(), id, body })?;
-        if !self.tabs[tab].screens[thread].messages.iter().any(|m| m.id == id) {
+        if !self.tabs[tab].screens[thread].messages.iter().any(|m| m.id() == id) {
             return Err("a send without a bubble".into());
         }
         Ok(())
@@ -1083,7 +1078,7 @@ impl World {
     /// A draft on the screen that waits, or one that was refused.
     fn draft(&self, tab: TabId, thread: &ThreadId, waiting: bool) -> Option<MessageId> {
         let screen = self.tabs[tab].screens.get(thread)?;
-        screen.drafts().find(|(_, sending)| *sending == waiting).map(|(id, _)| id)
+        screen.pending().find(|(_, sending)| *sending == waiting).map(|(id, _)| id)
     }
 
     fn retry(&mut self, tab: TabId, thread: ThreadId, id: Option<MessageId>) -> Result<(), String> {
@@ -1192,7 +1187,7 @@ impl World {
                 self.feed(tab, Input::Timeout)?;
             }
             6 | 7 if self.tabs[tab].engine.is_some() => {
-                let sending = self.tabs[tab].screens.values().any(|s| s.drafts().any(|(_, sending)| sending));
+                let sending = self.tabs[tab].screens.values().any(|s| s.pending().any(|(_, sending)| sending));
                 self.hit(if sending { "fault: tab killed while sending" } else { "fault: tab killed" });
                 trace!(self, "{}{tab} dies", self.tabs[tab].person);
                 let life = self.tabs[tab].life;
@@ -1349,7 +1344,7 @@ impl World {
                             |lost: &Value| table.rows.iter().any(|r| r["id"] == lost["id"] && r["seq"] == lost["seq"]);
                         (screen.shows(&table.rows) || self.server.lost.iter().any(again))
                             && screen.state.as_ref().is_some_and(|state| state.status == Status::Live)
-                            && screen.drafts().next().is_none()
+                            && screen.pending().next().is_none()
                             && seqs.last().copied().unwrap_or(0) == rows
                             && seqs.windows(2).all(|pair| pair[1] == pair[0] + 1)
                     })
@@ -1403,7 +1398,7 @@ impl World {
             }
             if let Some(Stalled { thread, failed_at, good_news_at: Some(good_news_at) }) = &tab.stalled
                 && (failed_at + RELIEVED).max(*good_news_at + RELIEVED) < self.now
-                && tab.screens.get(thread).is_some_and(|screen| screen.drafts().any(|(_, sending)| sending))
+                && tab.screens.get(thread).is_some_and(|screen| screen.pending().any(|(_, sending)| sending))
                 && !tab.asked.values().any(|asked| *asked == Asked::Token)
             {
                 return Err(format!("{}'s message waits although the server is back", tab.person));
@@ -1486,12 +1481,12 @@ impl World {
                 let rows = table.len();
                 let screen = tab.screens.get(thread);
                 out += &format!(
-                    "\n  {}{n} {}: server has {rows}, shows {:?}{}, drafts {:?}, {:?}, stored {}",
+                    "\n  {}{n} {}: server has {rows}, shows {:?}{}, pending {:?}, {:?}, stored {}",
                     tab.person,
                     thread.as_str(),
                     screen.map(|s| s.seqs()),
                     if screen.is_some_and(|s| !s.shows(table)) { " of another history" } else { "" },
-                    screen.map(|s| s.drafts().collect::<Vec<_>>()),
+                    screen.map(|s| s.pending().collect::<Vec<_>>()),
                     screen.map(|s| &s.state),
                     tab.storage.len(),
                 );

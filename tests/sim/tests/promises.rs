@@ -44,6 +44,11 @@ fn thread() -> ThreadId {
     ThreadId::new("ana", "ben").expect("two ids")
 }
 
+/// Whether the page shows that it is being sent.
+fn is_sending(message: Option<&Message<Value>>) -> bool {
+    matches!(message, Some(Message::Pending(pending)) if pending.error.is_none())
+}
+
 impl Story {
     fn new() -> Self {
         let mut server = Server { token_life: 3_600_000, ..Server::default() };
@@ -88,7 +93,7 @@ impl Story {
     }
 
     fn open(&mut self) {
-        self.feed(Input::Open { thread: thread(), other: "ben".into(), page_size: 50 });
+        self.feed(Input::Open { thread: thread(), page_size: 50 });
     }
 
     fn status(&self) -> Status {
@@ -96,8 +101,7 @@ impl Story {
     }
 
     fn seqs(&self) -> Vec<u64> {
-        let seq = |m: &Message<Value>| if let Delivery::Sent { seq } = m.delivery { Some(seq) } else { None };
-        self.shown.iter().filter_map(seq).collect()
+        self.shown.iter().filter_map(Message::seq).collect()
     }
 
     fn asked(&self, what: &str) -> usize {
@@ -117,7 +121,7 @@ impl Story {
             let id = MessageId(u128::from(self.count) << 64 | 0xbe).text();
             let body = json!({"_thread_id": "ana__ben", "_sender_mongo_id": "ben", "_recipient_mongo_id": "ana",
                 "_body": format!("hello {}", self.count), "_id": id});
-            let request = Request::Rpc { url: rest::send_url(""), token: token.clone(), body: body.to_string() };
+            let request = Request::Rpc { url: line::rest::send_url(""), token: token.clone(), body: body.to_string() };
             let (_, row) = self.server.execute(self.now, "ben", &request);
             self.broadcast(row.expect("a new row"));
         }
@@ -490,7 +494,7 @@ fn a_message_outlives_its_chat_and_an_outage() {
     story.feed(Input::Send { thread: thread(), id: MessageId(7), body: "hello".into() });
     story.feed(Input::Close { thread: thread() });
     story.pass(300_000);
-    assert_eq!(story.shown[0].delivery, Delivery::Sending);
+    assert!(is_sending(story.shown.first()));
     story.reachable = true;
     story.feed(Input::Online(false));
     story.feed(Input::Online(true));
@@ -614,7 +618,7 @@ fn anothers_token_stops_all_and_condemns_nothing() {
     assert_eq!((story.status(), story.code()), (Status::AuthRequired, Some(Code::AuthRequired)));
     story.say(8, "meanwhile");
     story.pass(600_000);
-    assert_eq!(story.shown.last().map(|m| m.delivery.clone()), Some(Delivery::Sending));
+    assert!(is_sending(story.shown.last()));
     story.server.signed_in_as.clear();
     story.pass(61_000);
     assert_eq!((story.rows(), story.status()), (2, Status::Live));
@@ -657,13 +661,15 @@ fn a_message_that_a_firewall_refuses_lets_the_others_pass() {
     story.say(8, "hello");
     story.pass(120_000);
     assert_eq!((story.rows(), story.seqs()), (1, vec![1]));
-    assert!(matches!(&story.shown[1].delivery, Delivery::Error(error) if error.code == Code::Refused));
+    assert!(
+        matches!(&story.shown[1], Message::Pending(PendingMessage { error: Some(error), .. }) if error.code == Code::Refused)
+    );
     assert!(story.asked("send") <= 12, "{}", story.asked("send"));
     // Where everything is refused it is the way and not the message.
     story.proxy = |request| if matches!(request, Request::Rpc { .. }) { http(403, None) } else { None };
     story.say(9, "later");
     story.pass(600_000);
-    assert_eq!(story.shown.last().map(|m| m.delivery.clone()), Some(Delivery::Sending));
+    assert!(is_sending(story.shown.last()));
     story.proxy = |_| None;
     story.pass(11_000);
     assert_eq!(story.rows(), 2);
@@ -707,7 +713,7 @@ fn a_proxy_that_says_no_for_the_backend_ends_nothing() {
         story.open();
         story.say(7, "hello");
         story.pass(60_000);
-        assert_eq!(story.shown.last().map(|m| m.delivery.clone()), Some(Delivery::Sending), "{status}");
+        assert!(is_sending(story.shown.last()), "{status}");
         assert!(story.code().is_some(), "{status}: and it is told");
         story.proxy = |_| None;
         story.pass(11_000);
@@ -723,7 +729,7 @@ fn a_read_only_database_refuses_no_message() {
     story.cut();
     story.say(7, "hello");
     story.pass(30_000);
-    assert_eq!(story.shown.last().map(|m| m.delivery.clone()), Some(Delivery::Sending));
+    assert!(is_sending(story.shown.last()));
     story.refuse_joins = None;
     story.pass(13_000);
     assert_eq!((story.rows(), story.status()), (1, Status::Live));
@@ -742,12 +748,12 @@ fn after_a_point_in_time_recovery_the_new_messages_are_shown() {
         let expected = story.server.threads["ana__ben"].rows.iter().filter_map(|row| row["seq"].as_u64());
         let shown = story.seqs();
         assert_eq!(shown, expected.filter(|seq| shown.first() <= Some(seq)).collect::<Vec<_>>(), "{written}");
-        let bodies = story.shown.iter().filter_map(|m| match &m.content {
-            Content::Row(row) => Some(row.clone()),
-            Content::Draft { .. } => None,
+        let values = story.shown.iter().filter_map(|message| match message {
+            Message::Sent(row) => Some(row.value.clone()),
+            Message::Pending(_) => None,
         });
         let rows = &story.server.threads["ana__ben"].rows;
-        assert_eq!(bodies.collect::<Vec<_>>(), rows[rows.len() - shown.len()..], "{written}");
+        assert_eq!(values.collect::<Vec<_>>(), rows[rows.len() - shown.len()..], "{written}");
     }
 }
 
@@ -766,9 +772,9 @@ fn what_was_erased_goes_from_the_screen() {
     story.feed(Input::SocketFrame(socket, Frame::Binary(bytes)));
     assert_eq!(story.seqs(), [1, 2, 3], "nothing flickers");
     story.pass(2 * ROUND_TRIP);
-    let bodies = story.shown.iter().map(|m| match &m.content {
-        Content::Row(row) => row["body"].as_str().expect("a body").to_owned(),
-        Content::Draft { body, .. } => body.to_string(),
+    let bodies = story.shown.iter().map(|message| match message {
+        Message::Sent(row) => row.value["body"].as_str().expect("a body").to_owned(),
+        Message::Pending(pending) => pending.body.to_string(),
     });
     assert_eq!(bodies.collect::<Vec<_>>(), ["", "", ""]);
     assert_eq!(story.seqs(), [1, 2, 3]);
@@ -893,7 +899,7 @@ fn a_wrong_key_is_told_as_such_and_loses_no_message() {
     story.say(7, "hello");
     story.pass(5_000);
     assert_eq!((story.status(), story.code()), (Status::Closed, Some(Code::InvalidOptions)));
-    assert_eq!(story.shown.last().map(|m| m.delivery.clone()), Some(Delivery::Sending));
+    assert!(is_sending(story.shown.last()));
     story.proxy = |_| None;
     story.open();
     story.pass(5_000);
@@ -902,7 +908,7 @@ fn a_wrong_key_is_told_as_such_and_loses_no_message() {
 
 #[test]
 fn what_two_tabs_left_is_sent_in_the_order_in_which_it_was_written() {
-    let draft = |id: u128, order: u64, body: &str| Draft {
+    let draft = |id: u128, order: u64, body: &str| PendingMessage {
         id: MessageId(id),
         body: body.into(),
         written_at: order,
@@ -914,8 +920,8 @@ fn what_two_tabs_left_is_sent_in_the_order_in_which_it_was_written() {
     story.feed(Input::Restoring(true));
     story.open();
     story.say(9, "e");
-    let drafts = one.into_iter().chain(two).collect();
-    story.feed(Input::Restore { thread: thread(), other: "ben".into(), drafts });
+    let messages = one.into_iter().chain(two).collect();
+    story.feed(Input::Restore { thread: thread(), messages });
     story.feed(Input::Restoring(false));
     story.pass(5_000);
     let bodies = story.server.threads["ana__ben"].rows.iter().map(|row| row["body"].as_str().unwrap_or_default());
@@ -930,7 +936,7 @@ fn who_writes_in_two_tabs_numbers_by_the_clock() {
         let mut story = Story::new();
         story.now += tab as u64 * 1_000;
         story.feed(Input::Restoring(true));
-        story.feed(Input::Open { thread: thread(), other: "ben".into(), page_size: 50 });
+        story.feed(Input::Open { thread: thread(), page_size: 50 });
         let now = Now { mono: story.now, wall: 20_000 * DAY + story.now };
         story.engine.handle(now, Input::Send { thread: thread(), id: MessageId(tab + 1), body: "hello".into() });
         while let Some(output) = story.engine.poll() {

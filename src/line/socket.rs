@@ -1,12 +1,12 @@
 //! One WebSocket's life: connect, heartbeat, reconnect.
 
-use crate::backoff::{Backoff, Rng};
-use crate::engine::SocketId;
+use super::backoff::{Backoff, Rng};
+use crate::io::SocketId;
 use crate::mutation::{Mutation, mutated};
 
 /// The page's one WebSocket.
 #[derive(Debug, Default)]
-pub struct Socket {
+pub(crate) struct Socket {
     state: State,
     backoff: Backoff,
     last_id: u32,
@@ -34,14 +34,14 @@ enum State {
     },
 }
 
-/// What the socket needs now.
+/// What is to be done for the socket now.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Need {
-    /// To be opened under this name.
+pub(crate) enum Action {
+    /// Open it under this name.
     Open(SocketId),
-    /// A heartbeat.
+    /// Send a heartbeat.
     Heartbeat(SocketId),
-    /// It is dead: to be closed.
+    /// It is dead: close it.
     Drop(SocketId),
     /// Nothing before this time.
     Wait(u64),
@@ -66,40 +66,40 @@ fn answer_within_woken() -> u64 {
 }
 
 impl Socket {
-    /// What it needs, given that somebody wants it open.
-    pub fn need(&mut self, now: u64, joining: bool) -> Need {
+    /// The next thing to do, given that somebody wants it open; it counts as done.
+    pub fn advance(&mut self, now: u64, joining: bool) -> Action {
         match &mut self.state {
             State::Closed => {
                 if self.backoff.until() > now {
-                    return Need::Wait(self.backoff.until());
+                    return Action::Wait(self.backoff.until());
                 }
                 self.last_id += 1;
                 let id = SocketId(self.last_id);
                 self.state = State::Connecting { id, deadline: now + CONNECT_WITHIN };
-                Need::Open(id)
+                Action::Open(id)
             }
             State::Connecting { id, deadline } => {
                 if *deadline <= now {
-                    Need::Drop(*id)
+                    Action::Drop(*id)
                 } else {
-                    Need::Wait(*deadline)
+                    Action::Wait(*deadline)
                 }
             }
             State::Open { id, beat_at, deadline, doubtful, .. } => {
                 if let Some(at) = *deadline {
                     let at = if joining { at + ANSWER_WITHIN_JOINING - ANSWER_WITHIN } else { at };
                     return if at <= now && !mutated(Mutation::NoHeartbeatDeadline) {
-                        Need::Drop(*id)
+                        Action::Drop(*id)
                     } else {
-                        Need::Wait(at)
+                        Action::Wait(at)
                     };
                 }
                 if *beat_at > now {
-                    return Need::Wait(*beat_at);
+                    return Action::Wait(*beat_at);
                 }
                 *beat_at = now + HEARTBEAT_EVERY;
                 *deadline = Some(now + if *doubtful { answer_within_woken() } else { ANSWER_WITHIN });
-                Need::Heartbeat(*id)
+                Action::Heartbeat(*id)
             }
         }
     }

@@ -1,7 +1,28 @@
 //! The engine's clock, made of the two that a device has.
 
-use crate::engine::{Now, Time};
+use crate::io::Now;
 use crate::mutation::{Mutation, mutated};
+
+/// The time as the engine has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Time {
+    /// What every deadline is measured on, in ms since the start. It moves by the monotonic clock of [`Now`], and by the
+    /// wall clock where that ran clearly further: the monotonic one stands still while some devices sleep, and the wall clock
+    /// can be set back. A wall clock that is set ahead ends waits and tokens early, once; nothing can prolong them.
+    pub clock: u64,
+    /// [`Now::wall`].
+    pub wall: u64,
+}
+
+/// When something is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    Now,
+    /// To be looked at again then.
+    At(u64),
+    /// Not until something happens.
+    Never,
+}
 
 /// Counts the time from the first call on.
 #[derive(Debug, Default)]
@@ -49,7 +70,7 @@ impl Clock {
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::Clock;
-    use crate::engine::Now;
+    use crate::io::Now;
     use proptest::prelude::*;
 
     #[test]

@@ -4,16 +4,8 @@
 //! of kind 4 (realtime `lib/realtime_web/socket/v2_serializer.ex`). What can't be understood is `None`, never an error:
 //! a frame is input from outside.
 
+use crate::io::Frame;
 use crate::json::{Json, push_number, push_string};
-
-/// A frame as the driver got it.
-#[derive(Clone, Debug)]
-pub enum Frame<V> {
-    /// A text frame, parsed. Text that is not JSON is not a frame.
-    Text(V),
-    /// A binary frame.
-    Binary(Vec<u8>),
-}
 
 /// What the server says.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,20 +56,13 @@ pub enum Event<V> {
 /// Reads a frame.
 pub fn decode<V: Json>(frame: Frame<V>) -> Option<Incoming<V>> {
     match frame {
-        Frame::Text(value) if value.len().is_some() => decode_text(
+        Frame::Text(value) => decode_text(
             value.at(2)?.as_str()?,
             &value.at(3)?.as_str()?,
             reference(value.at(0)),
             reference(value.at(1)),
             value.at(4)?,
         ),
-        // vsn 1.0.0, where ref is all there is
-        Frame::Text(value) => {
-            let event = value.text("event")?;
-            let ref_ = reference(value.get("ref"));
-            let join_ref = if event.starts_with("phx_") && event != "phx_reply" { ref_ } else { None };
-            decode_text(value.text("topic")?, &event, join_ref, ref_, value.get("payload")?)
-        }
         Frame::Binary(bytes) => decode_binary(&bytes),
     }
 }

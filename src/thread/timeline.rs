@@ -4,42 +4,17 @@
 //! numbers form ranges; what lies between two of them is a hole, to be read. Below the lowest range is what scrolling up
 //! reads. Every change leaves as a [`Diff`].
 
-use crate::json::Json;
+use crate::io::Diff;
+use crate::line::rest::SeqRange;
 use crate::message::{Message, MessageId, Row};
 use crate::mutation::{Mutation, mutated};
-use crate::rest::Page;
 use core::ops::RangeInclusive;
 
-/// A change of the list that a page shows, to be applied in order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Diff<V> {
-    /// `messages` come in before index `at`.
-    Insert {
-        /// The index of the first of them.
-        at: usize,
-        /// The messages, in order.
-        messages: Vec<Message<V>>,
-    },
-    /// The message at index `at` becomes `message`; its id stays.
-    Update {
-        /// Its index.
-        at: usize,
-        /// What it is now.
-        message: Message<V>,
-    },
-    /// `count` messages from index `at` on go away. A message that moves is removed and inserted again under its id.
-    Remove {
-        /// The index of the first of them.
-        at: usize,
-        /// How many.
-        count: usize,
-    },
-}
-
-/// The confirmed messages of a thread, a window of it that ends with the newest.
+/// The confirmed messages of a thread, a window of it that ends with the newest. What they say is not kept here: the page
+/// that shows them has it.
 #[derive(Debug)]
-pub struct Timeline<V> {
-    rows: Vec<Row<V>>,
+pub struct Timeline {
+    entries: Vec<Entry>,
     /// Covered numbers: ascending, neither overlapping nor touching.
     covered: Vec<RangeInclusive<u64>>,
     page_size: u32,
@@ -47,9 +22,24 @@ pub struct Timeline<V> {
     verified: u64,
     /// The newest message when the newest page was asked for last: an answer that ends below it has lost it.
     last_when_asked: u64,
-    /// The newest message was not found where it should be: the newest page is read whole, and shows whether the history
-    /// is still the one that is here.
-    doubted: bool,
+    doubt: Doubt,
+}
+
+/// A confirmed message.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    seq: u64,
+    id: MessageId,
+}
+
+/// Whether what is here may be wrong. If so the newest page is read whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doubt {
+    No,
+    /// The newest message was not found where it should be: the page shows whether the history is still the one that is here.
+    Moved,
+    /// Messages changed: what the page brings takes the place of all that is here.
+    Outdated,
 }
 
 /// What a read brought.
@@ -67,10 +57,17 @@ const MAX_HOLE_PAGES: u64 = 3;
 /// Among so many of the newest messages one is looked for that a recovery took back and its sender sent again.
 const RESENT: usize = 200;
 
-impl<V: Json> Timeline<V> {
+impl Timeline {
     /// An empty window, to be filled in pages of `page_size`.
     pub fn new(page_size: u32) -> Self {
-        Timeline { rows: Vec::new(), covered: Vec::new(), page_size, verified: 0, last_when_asked: 0, doubted: false }
+        Timeline {
+            entries: Vec::new(),
+            covered: Vec::new(),
+            page_size,
+            verified: 0,
+            last_when_asked: 0,
+            doubt: Doubt::No,
+        }
     }
 
     /// Reads in pages of `page_size` from now on.
@@ -80,12 +77,12 @@ impl<V: Json> Timeline<V> {
 
     /// How many messages there are.
     pub fn len(&self) -> usize {
-        self.rows.len()
+        self.entries.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.entries.is_empty()
     }
 
     /// The highest number that is covered; 0 if none is.
@@ -100,18 +97,13 @@ impl<V: Json> Timeline<V> {
 
     /// Whether a message is here.
     pub fn holds(&self, id: MessageId) -> bool {
-        self.rows.iter().any(|row| row.id == id)
-    }
-
-    /// Whether the number `seq` is covered.
-    pub fn covers(&self, seq: u64) -> bool {
-        self.covered.iter().any(|range| range.contains(&seq))
+        self.entries.iter().any(|entry| entry.id == id)
     }
 
     /// The page to read for what is new. Read again after every join it finds what the broadcasts have not brought;
     /// holes below it are found by the answer. It begins with the newest message that such a page brought, if there is one:
     /// where that is missing, the database was set back to an earlier time.
-    pub fn newest_page(&mut self) -> Page {
+    pub fn newest_page(&mut self) -> SeqRange {
         self.last_when_asked = self.last();
         // From the lowest range up to its end everything is covered: above that is what must be looked at again.
         let known = if self.covered.len() == 1 || mutated(Mutation::SkipHoleCheck) {
@@ -121,24 +113,24 @@ impl<V: Json> Timeline<V> {
         };
         let anchor = match self.id_of(self.verified) {
             Some(_) => self.verified,
-            None => self.rows.first().map_or(0, |row| row.seq),
+            None => self.entries.first().map_or(0, |entry| entry.seq),
         };
         let after = match () {
-            _ if self.doubted => 0,
+            _ if self.is_doubted() => 0,
             _ if anchor > 0 => known.min(anchor - 1),
             _ => known,
         };
-        Page { after, before: None, limit: self.page_size }
+        SeqRange { after, before: None, limit: self.page_size }
     }
 
     /// The page to read for scrolling up; `None` if there is nothing older.
-    pub fn older_page(&self) -> Option<Page> {
+    pub fn older_page(&self) -> Option<SeqRange> {
         let first = *self.covered.first()?.start();
-        (first > 1).then_some(Page { after: 0, before: Some(first), limit: self.page_size })
+        (first > 1).then_some(SeqRange { after: 0, before: Some(first), limit: self.page_size })
     }
 
     /// The page to read for the newest hole, and for as many below it as one page covers; `None` if there is none.
-    pub fn hole_page(&self) -> Option<Page> {
+    pub fn hole(&self) -> Option<SeqRange> {
         if mutated(Mutation::SkipHoleCheck) {
             return None;
         }
@@ -156,7 +148,7 @@ impl<V: Json> Timeline<V> {
         if self.id_of(after).is_some() && before - after <= u64::from(self.page_size) {
             after -= 1;
         }
-        Some(Page { after, before: Some(before), limit: self.page_size })
+        Some(SeqRange { after, before: Some(before), limit: self.page_size })
     }
 
     /// Whether `seq` is the next number, with no hole before it.
@@ -166,7 +158,7 @@ impl<V: Json> Timeline<V> {
 
     /// Whether the window holds less than a page although there is more to read.
     pub fn is_unfilled(&self) -> bool {
-        self.rows.len() < self.page_size as usize && self.has_older()
+        self.entries.len() < self.page_size as usize && self.has_older()
     }
 
     fn contiguous_to(&self) -> u64 {
@@ -175,88 +167,93 @@ impl<V: Json> Timeline<V> {
 
     /// Whether an answer tells of another history than the one that is here: the database was restored to an earlier time
     /// (point-in-time recovery), and numbers are given again. Then forget all, and read anew.
-    pub fn is_denied_by(&mut self, page: Page, answered: &Answered<V>) -> bool {
-        if mutated(Mutation::KeepOldHistory) {
-            return false;
+    pub fn is_denied_by<V>(&mut self, range: SeqRange, answered: &Answered<V>) -> bool {
+        let outdated = range.is_newest_page() && self.doubt == Doubt::Outdated;
+        if range.is_newest_page() {
+            self.doubt = Doubt::No;
         }
-        let whole = page.after == 0 && page.before.is_none();
-        self.doubted &= !whole;
+        if outdated || mutated(Mutation::KeepOldHistory) {
+            return outdated;
+        }
         match answered.span {
             Some((_, high)) => {
-                page.before.is_none() && high < self.last_when_asked
+                range.before.is_none() && high < self.last_when_asked
                     || answered.rows.iter().any(|row| self.is_denied_by_row(row))
             }
             None => {
                 // It may also be hidden, from one who is no participant any more: then the whole is empty, too.
-                self.doubted |= !whole && page.before.is_none() && self.id_of(page.after + 1).is_some();
+                let missing = range.before.is_none() && self.id_of(range.after + 1).is_some();
+                if missing && !range.is_newest_page() && self.doubt == Doubt::No {
+                    self.doubt = Doubt::Moved;
+                }
                 false
             }
         }
     }
 
     /// The same of a row that came alone.
-    pub fn is_denied_by_row(&self, row: &Row<V>) -> bool {
+    pub fn is_denied_by_row<V>(&self, row: &Row<V>) -> bool {
         // A message that was sent again got another number. Only the newest ones can have been.
-        let again = || self.rows.iter().rev().take(RESENT).any(|here| here.id == row.id);
+        let again = || self.entries.iter().rev().take(RESENT).any(|here| here.id == row.id);
         let denied = self.id_of(row.seq).map_or_else(again, |id| id != row.id);
         denied && !mutated(Mutation::KeepOldHistory)
     }
 
-    /// What is here may have changed: the newest page is read whole next.
-    pub fn doubt(&mut self) {
-        self.doubted = true;
+    /// What is here has changed: the newest page is read whole next, and takes its place.
+    pub fn outdate(&mut self) {
+        self.doubt = Doubt::Outdated;
     }
 
-    /// Whether [`Timeline::newest_page`] is to be read once more, as the last answer raised a doubt.
+    /// Whether [`Timeline::newest_page`] is to be read whole.
     pub fn is_doubted(&self) -> bool {
-        self.doubted
+        self.doubt != Doubt::No
     }
 
     fn id_of(&self, seq: u64) -> Option<MessageId> {
-        let at = self.rows.binary_search_by_key(&seq, |row| row.seq).ok()?;
-        Some(self.rows[at].id)
+        let at = self.entries.binary_search_by_key(&seq, |entry| entry.seq).ok()?;
+        Some(self.entries[at].id)
     }
 
     fn last(&self) -> u64 {
-        self.rows.last().map_or(0, |row| row.seq)
+        self.entries.last().map_or(0, |entry| entry.seq)
     }
 
-    /// Forgets everything. Answers the changes.
-    pub fn forget(&mut self) -> Vec<Diff<V>> {
-        self.doubted = false;
+    /// Forgets everything. Returns the changes.
+    pub fn forget<V>(&mut self) -> Vec<Diff<V>> {
+        self.doubt = Doubt::No;
         self.last_when_asked = 0;
         self.forget_below(u64::MAX)
     }
 
-    /// Takes in the answer to `page`. Answers the changes.
-    pub fn read(&mut self, page: Page, answered: Answered<V>) -> Vec<Diff<V>> {
+    /// Takes in the answer to a read of `range`. Returns the changes.
+    pub fn read<V>(&mut self, range: SeqRange, answered: Answered<V>) -> Vec<Diff<V>> {
         let Answered { mut rows, span } = answered;
-        rows.retain(|row| row.seq > page.after && page.before.is_none_or(|before| row.seq < before));
+        rows.retain(|row| row.seq > range.after && range.before.is_none_or(|before| row.seq < before));
         rows.sort_unstable_by_key(|row| row.seq);
         // It covers down to its lowest row and no further, however few there are: a server may give fewer than it was asked
         // for (`db-max-rows`). Only an empty one covers all that was asked for.
-        let full = rows.len() as u64 >= u64::from(page.limit);
+        let full = rows.len() as u64 >= u64::from(range.limit);
         let low = match span {
             Some((low, _)) if full || !mutated(Mutation::TrustShortPage) => low,
-            _ => page.after + 1,
+            _ => range.after + 1,
         };
-        let low = if mutated(Mutation::FullPageCoversAll) { page.after + 1 } else { low };
-        let high = match (page.before, span) {
+        let low = if mutated(Mutation::FullPageCoversAll) { range.after + 1 } else { low };
+        let high = match (range.before, span) {
             (Some(before), _) => before - 1,
             (None, Some((_, high))) => high,
             (None, None) => 0,
         };
-        self.cover(low.max(page.after + 1), high);
+        self.cover(low.max(range.after + 1), high);
         let mut diffs = self.merge(rows);
         self.open_fresh_window(&mut diffs);
-        if page.before.is_none() {
+        if range.before.is_none() {
             self.verified = self.last();
         }
         diffs
     }
 
-    /// Takes in one row that came alone: a broadcast, or the answer to a send. Answers the changes.
-    pub fn arrived(&mut self, row: Row<V>) -> Vec<Diff<V>> {
+    /// Takes in one row that came alone: a broadcast, or the answer to a send. Returns the changes.
+    pub fn arrived<V>(&mut self, row: Row<V>) -> Vec<Diff<V>> {
         if self.older_than_window(row.seq) {
             return Vec::new();
         }
@@ -272,9 +269,9 @@ impl<V: Json> Timeline<V> {
     }
 
     /// Forgets all but the newest page.
-    pub fn trim(&mut self) -> Vec<Diff<V>> {
-        let extra = self.rows.len().saturating_sub(self.page_size as usize);
-        match self.rows.get(extra) {
+    pub fn trim<V>(&mut self) -> Vec<Diff<V>> {
+        let extra = self.entries.len().saturating_sub(self.page_size as usize);
+        match self.entries.get(extra) {
             Some(first) if extra > 0 => {
                 let first = first.seq;
                 self.forget_below(first)
@@ -283,17 +280,17 @@ impl<V: Json> Timeline<V> {
         }
     }
 
-    fn forget_below(&mut self, first: u64) -> Vec<Diff<V>> {
+    fn forget_below<V>(&mut self, first: u64) -> Vec<Diff<V>> {
         self.covered.retain(|range| *range.end() >= first);
         if let Some(range) = self.covered.first_mut() {
             *range = first.max(*range.start())..=*range.end();
         }
-        let count = self.rows.partition_point(|row| row.seq < first);
-        self.rows.drain(..count);
+        let count = self.entries.partition_point(|entry| entry.seq < first);
+        self.entries.drain(..count);
         if count > 0 { vec![Diff::Remove { at: 0, count }] } else { Vec::new() }
     }
 
-    fn open_fresh_window(&mut self, diffs: &mut Vec<Diff<V>>) {
+    fn open_fresh_window<V>(&mut self, diffs: &mut Vec<Diff<V>>) {
         let widest = MAX_HOLE_PAGES * u64::from(self.page_size);
         let wide = self.covered.windows(2).rev().find_map(|pair| {
             let (below, above) = (pair[0].end(), pair[1].start());
@@ -319,15 +316,15 @@ impl<V: Json> Timeline<V> {
     }
 
     /// Puts rows, ascending, where they belong. A number that is here stays as it is.
-    fn merge(&mut self, rows: Vec<Row<V>>) -> Vec<Diff<V>> {
+    fn merge<V>(&mut self, rows: Vec<Row<V>>) -> Vec<Diff<V>> {
         let mut diffs: Vec<Diff<V>> = Vec::new();
         let mut rows = rows.into_iter().peekable();
         while let Some(row) = rows.next() {
-            let mut at = self.rows.partition_point(|here| here.seq < row.seq);
+            let mut at = self.entries.partition_point(|here| here.seq < row.seq);
             if mutated(Mutation::OrderByArrival) {
-                at = self.rows.len();
+                at = self.entries.len();
             }
-            let next = self.rows.get(at).map(|here| here.seq);
+            let next = self.entries.get(at).map(|here| here.seq);
             if next == Some(row.seq) && !mutated(Mutation::NoDedupe) {
                 continue;
             }
@@ -338,11 +335,11 @@ impl<V: Json> Timeline<V> {
                     run.push(row);
                 }
             }
-            diffs.push(Diff::Insert { at, messages: run.iter().map(Row::message).collect() });
             // One by one: a page at most, and `splice` is half a KiB of WebAssembly.
-            for (i, row) in run.into_iter().enumerate() {
-                self.rows.insert(at + i, row);
+            for (i, row) in run.iter().enumerate() {
+                self.entries.insert(at + i, Entry { seq: row.seq, id: row.id });
             }
+            diffs.push(Diff::Insert { at, messages: run.into_iter().map(Message::Sent).collect() });
         }
         diffs
     }
@@ -351,7 +348,7 @@ impl<V: Json> Timeline<V> {
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
-    use crate::message::{Delivery, Sender};
+    use crate::message::Sender;
     use proptest::prelude::*;
     use serde_json::Value;
     use std::collections::BTreeSet;
@@ -361,12 +358,12 @@ mod tests {
     }
 
     /// What a server with the rows `seqs` answers.
-    fn answer(seqs: &BTreeSet<u64>, page: Page) -> Answered<Value> {
+    fn answer(seqs: &BTreeSet<u64>, page: SeqRange) -> Answered<Value> {
         answer_of_at_most(page.limit, seqs, page)
     }
 
     /// The same, where the server gives no more than `max_rows` at once.
-    fn answer_of_at_most(max_rows: u32, seqs: &BTreeSet<u64>, page: Page) -> Answered<Value> {
+    fn answer_of_at_most(max_rows: u32, seqs: &BTreeSet<u64>, page: SeqRange) -> Answered<Value> {
         let before = page.before.unwrap_or(u64::MAX);
         let found = seqs.iter().rev().filter(|seq| **seq > page.after && **seq < before);
         let rows: Vec<_> = found.take(page.limit.min(max_rows) as usize).map(|seq| row(*seq)).collect();
@@ -378,9 +375,9 @@ mod tests {
         for diff in diffs {
             match diff {
                 Diff::Insert { at, messages } => {
-                    let seqs = messages.iter().map(|m| match m.delivery {
-                        Delivery::Sent { seq } => seq,
-                        _ => unreachable!("a timeline holds what is sent"),
+                    let seqs = messages.iter().map(|message| match message {
+                        Message::Sent(row) => row.seq,
+                        Message::Pending(_) => unreachable!("a timeline holds what is sent"),
                     });
                     shown.splice(at..at, seqs);
                 }
@@ -455,7 +452,7 @@ mod tests {
                         Some(page) => timeline.read(page, answer(&server, page)),
                         None => continue,
                     },
-                    Step::Hole => match timeline.hole_page() {
+                    Step::Hole => match timeline.hole() {
                         Some(page) => timeline.read(page, answer(&server, page)),
                         None => continue,
                     },
@@ -475,7 +472,7 @@ mod tests {
             let mut reads = 0;
             let page = timeline.newest_page();
             apply(&mut shown, timeline.read(page, answer(&server, page)));
-            while let Some(page) = timeline.hole_page().or_else(|| timeline.older_page()) {
+            while let Some(page) = timeline.hole().or_else(|| timeline.older_page()) {
                 apply(&mut shown, timeline.read(page, answer(&server, page)));
                 reads += 1;
                 prop_assert!(reads <= last + 2, "reads on and on");
@@ -498,7 +495,7 @@ mod tests {
             while let Some(page) = next {
                 reads += 1;
                 apply(&mut shown, timeline.read(page, answer(&server, page)));
-                next = timeline.hole_page();
+                next = timeline.hole();
             }
             assert!(reads <= missed.div_ceil(50).max(1), "{missed} missed took {reads} reads");
             assert_eq!(shown, (11..=60 + missed).collect::<Vec<_>>());
@@ -520,7 +517,7 @@ mod tests {
         assert!(!timeline.has_older());
     }
 
-    const NEWEST: Page = Page { after: 0, before: None, limit: 50 };
+    const NEWEST: SeqRange = SeqRange { after: 0, before: None, limit: 50 };
 
     #[test]
     fn scattered_holes_are_read_together() {
@@ -533,7 +530,7 @@ mod tests {
             apply(&mut shown, timeline.arrived(row(seq)));
         }
         let mut reads = 0;
-        while let Some(page) = timeline.hole_page() {
+        while let Some(page) = timeline.hole() {
             reads += 1;
             apply(&mut shown, timeline.read(page, answer(&server, page)));
         }
@@ -544,13 +541,13 @@ mod tests {
     fn holes_far_apart_are_read_each_by_itself() {
         let server: BTreeSet<u64> = (1..=200).collect();
         let mut timeline = Timeline::new(50);
-        let all = Page { limit: 200, ..NEWEST };
+        let all = SeqRange { limit: 200, ..NEWEST };
         let held: BTreeSet<u64> = (1..=200).filter(|seq| ![10, 150].contains(seq)).collect();
         for seq in held {
             timeline.cover(seq, seq);
         }
         let mut pages = Vec::new();
-        while let Some(page) = timeline.hole_page() {
+        while let Some(page) = timeline.hole() {
             pages.push((page.after, page.before));
             timeline.read(page, answer(&server, page));
         }
@@ -565,9 +562,9 @@ mod tests {
         let mut timeline = Timeline::new(50);
         timeline.read(NEWEST, answer_of_at_most(30, &server, NEWEST));
         assert!(timeline.len() == 30 && timeline.has_older() && timeline.is_unfilled());
-        let only_unreadable = Answered { rows: Vec::new(), span: Some((60, 90)) };
-        timeline.read(Page { before: Some(91), ..NEWEST }, only_unreadable);
-        assert_eq!(timeline.older_page(), Some(Page { before: Some(60), ..NEWEST }));
+        let only_unreadable: Answered<Value> = Answered { rows: Vec::new(), span: Some((60, 90)) };
+        timeline.read(SeqRange { before: Some(91), ..NEWEST }, only_unreadable);
+        assert_eq!(timeline.older_page(), Some(SeqRange { before: Some(60), ..NEWEST }));
     }
 
     #[test]
@@ -577,7 +574,7 @@ mod tests {
             let mut timeline = Timeline::new(50);
             timeline.read(NEWEST, answer(&(1..=100).collect(), NEWEST));
             // Numbers up to 70 are the old ones.
-            let new_history = |page: Page| {
+            let new_history = |page: SeqRange| {
                 let mut answered = answer(&(1..=rows).collect(), page);
                 answered.rows.iter_mut().filter(|row| row.seq > 70).for_each(|row| *row = renewed(row.seq));
                 answered
@@ -593,7 +590,7 @@ mod tests {
                 assert!(timeline.is_denied_by(page, &new_history(page)));
             }
             assert!(timeline.is_denied_by_row(&renewed(90)) && !timeline.is_denied_by_row(&row(90)));
-            timeline.forget();
+            timeline.forget::<Value>();
             let page = timeline.newest_page();
             timeline.read(page, new_history(page));
             assert_eq!(timeline.newest(), rows);
@@ -615,10 +612,10 @@ mod tests {
     fn closing_keeps_the_newest_page() {
         let mut timeline = Timeline::new(50);
         let mut shown = Vec::new();
-        let all = Page { limit: 200, ..NEWEST };
+        let all = SeqRange { limit: 200, ..NEWEST };
         apply(&mut shown, timeline.read(all, answer(&(1..=120).collect(), all)));
         apply(&mut shown, timeline.trim());
         assert_eq!(shown, (71..=120).collect::<Vec<_>>());
-        assert_eq!(timeline.older_page(), Some(Page { after: 0, before: Some(71), limit: 50 }));
+        assert_eq!(timeline.older_page(), Some(SeqRange { after: 0, before: Some(71), limit: 50 }));
     }
 }

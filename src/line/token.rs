@@ -1,17 +1,19 @@
 //! When a token is good and whose it is, when to renew it, when to stop asking.
 //!
 //! Expiry is counted from the moment the token was asked for, by the `expires_in` of the server: the device's clock may
-//! be a year off, and an answer may wait in a device that sleeps. Only the *pace* of the clocks counts, see [`Time::clock`](crate::engine::Time::clock).
+//! be a year off, and an answer may wait in a device that sleeps. Only the *pace* of the clocks counts, see [`Time::clock`].
 
-use crate::backoff::{Backoff, Rng};
-use crate::engine::{Answer, RequestId, Time};
+use super::backoff::{Backoff, Rng};
+use super::clock::{Due, Time};
 use crate::error::{ChatError, Code};
+use crate::io::{Answer, RequestId};
 use crate::json::Json;
 use crate::mutation::{Mutation, mutated};
+use std::rc::Rc;
 
 /// The access token of the signed-in person, one for all threads.
 #[derive(Debug, Default)]
-pub struct Token {
+pub(crate) struct Token {
     held: Option<Held>,
     /// Counts the tokens that came, from 1: names the one that a request or a join was made with.
     generation: u32,
@@ -30,16 +32,25 @@ pub struct Token {
 
 /// Who checks tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verifier {
+pub(crate) enum Verifier {
     /// PostgREST, at every request.
     Rest,
     /// Realtime, at a join and at a new token.
     Realtime,
 }
 
+/// A token that may be used now.
+#[derive(Clone, Debug)]
+pub(crate) struct Access {
+    /// The JWT.
+    pub token: Rc<str>,
+    /// Which of all that came it is.
+    pub generation: u32,
+}
+
 #[derive(Debug)]
 struct Held {
-    text: String,
+    text: Rc<str>,
     asked: Time,
     life: u64,
 }
@@ -55,7 +66,8 @@ const ASK_AGAIN: u64 = 30_000;
 const MIN_LEFT: u64 = 30_000;
 
 impl Held {
-    fn left(&self, now: Time) -> u64 {
+    /// How long it is still good, in ms.
+    fn remaining(&self, now: Time) -> u64 {
         if mutated(Mutation::TrustClientClock) {
             return (self.asked.wall + self.life).saturating_sub(now.wall);
         }
@@ -64,33 +76,39 @@ impl Held {
 }
 
 impl Token {
-    /// The token and its generation, if it has enough life left to be used.
-    pub fn usable(&self, now: Time) -> Option<(&str, u32)> {
+    /// The token, if it has enough life left to be used.
+    pub fn usable(&self, now: Time) -> Option<Access> {
         let held = self.held.as_ref()?;
-        let enough = held.left(now) > MIN_LEFT.min(held.life / 6);
-        (enough || mutated(Mutation::UseExpiredToken)).then_some((held.text.as_str(), self.generation))
+        let enough = held.remaining(now) > MIN_LEFT.min(held.life / 6);
+        (enough || mutated(Mutation::UseExpiredToken))
+            .then(|| Access { token: held.text.clone(), generation: self.generation })
     }
 
-    /// Whether a fetch is due, or else when to look again.
-    pub fn fetch_due(&self, now: Time, visible: bool) -> Result<bool, u64> {
+    /// When a fetch is due.
+    pub fn fetch_due(&self, now: Time, visible: bool) -> Due {
         let waits_for_wake = self.stopped.is_some() && (!visible || mutated(Mutation::SignedOutForGood));
         if self.request.is_some() || waits_for_wake {
-            return Ok(false);
+            return Due::Never;
         }
         if let Some(held) = &self.held {
             let ahead = RENEW_AHEAD.min(held.life / 3);
-            let left = held.left(now);
-            if left > ahead {
-                return Err(now.clock + (left - ahead));
+            let remaining = held.remaining(now);
+            if remaining > ahead {
+                return Due::At(now.clock + (remaining - ahead));
             }
         }
-        if self.backoff.until() > now.clock { Err(self.backoff.until()) } else { Ok(true) }
+        if self.backoff.until() > now.clock { Due::At(self.backoff.until()) } else { Due::Now }
     }
 
     /// A fetch has started.
     pub fn fetching(&mut self, now: Time, request: RequestId) {
         self.asked = now;
         self.request = Some(request);
+    }
+
+    /// Whether `request` is the fetch in flight.
+    pub fn awaits(&self, request: RequestId) -> bool {
+        self.request == Some(request)
     }
 
     /// A fetch has ended. The tokens of anybody but `my_id` are not used.
@@ -106,7 +124,7 @@ impl Token {
                         return self.stop(ChatError::with(Code::AuthRequired, Some(said.into())), now, rng);
                     }
                     let life = life.saturating_mul(1_000);
-                    self.held = Some(Held { text, asked: self.asked, life });
+                    self.held = Some(Held { text: text.into(), asked: self.asked, life });
                     self.generation += 1;
                     self.error = None;
                     self.stopped = None;
@@ -238,9 +256,10 @@ fn claims<V: Json>(token: &str) -> Option<V> {
 
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
+    use super::super::backoff::Rng;
+    use super::super::clock::{Due, Time};
     use super::{Token, claims};
-    use crate::backoff::Rng;
-    use crate::engine::{Answer, RequestId, Time};
+    use crate::io::{Answer, RequestId};
     use crate::json::arbitrary;
     use proptest::prelude::{any, prop_assert, proptest};
 
@@ -254,7 +273,7 @@ mod tests {
             token.fetching(at(0), RequestId(1));
             token.fetched(at(arrives), &answer, "ana", 10_000, &mut Rng::new(1));
             assert_eq!(token.usable(at(arrives)).is_some(), good, "after {arrives} ms");
-            assert_eq!(token.fetch_due(at(arrives), true) == Ok(true), !good, "after {arrives} ms");
+            assert_eq!(token.fetch_due(at(arrives), true) == Due::Now, !good, "after {arrives} ms");
         }
     }
 
@@ -323,8 +342,8 @@ mod tests {
             let now = Time { clock: later.into(), wall: 0 };
             let due = token.fetch_due(Time::default(), true);
             match token.usable(Time::default()) {
-                Some((text, _)) => prop_assert!(!text.is_empty() && due != Ok(true)),
-                None => prop_assert!(due != Ok(true), "asked again in the same moment"),
+                Some(access) => prop_assert!(!access.token.is_empty() && due != Due::Now),
+                None => prop_assert!(due != Due::Now, "asked again in the same moment"),
             }
             let _ = (token.usable(now).is_some(), token.fetch_due(now, true));
         }

@@ -8,7 +8,7 @@ use crate::mutation::{Mutation, mutated};
 
 /// What is known of a topic's broadcasts.
 #[derive(Debug, Default)]
-pub(crate) struct Watch {
+pub(super) struct Watch {
     flow: Flow,
     /// The highest number that a broadcast brought.
     heard: u64,

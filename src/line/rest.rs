@@ -1,7 +1,7 @@
 //! PostgREST requests as values, and what their answers mean.
 
-use crate::engine::Answer;
 use crate::error::{ChatError, Code};
+use crate::io::Answer;
 use crate::json::{Json, push_number, push_string};
 use crate::message::MessageId;
 use crate::mutation::{Mutation, mutated};
@@ -9,7 +9,7 @@ use crate::thread_id::ThreadId;
 
 /// The rows with `after < seq < before`, the newest `limit` of them, newest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Page {
+pub struct SeqRange {
     /// Excluded; 0 is before the first.
     pub after: u64,
     /// Excluded; `None` is the end.
@@ -18,23 +18,30 @@ pub struct Page {
     pub limit: u32,
 }
 
+impl SeqRange {
+    /// Whether it is the newest page whole, whatever is known.
+    pub fn is_newest_page(self) -> bool {
+        self.after == 0 && self.before.is_none()
+    }
+}
+
 /// The URL of the RPC that reads a page. It is the same for every page, so that one preflight serves them all.
 pub fn page_url(supabase_url: &str) -> String {
     [supabase_url, "/rest/v1/rpc/list_chat_messages?select=id,thread_id,sender_mongo_id,body,created_at,seq"].concat()
 }
 
 /// The arguments of the RPC that reads a page: a keyset by seq, so an index range however deep.
-pub fn page_body(thread: &ThreadId, page: Page) -> String {
+pub fn page_body(thread: &ThreadId, range: SeqRange) -> String {
     let mut out = String::from("{\"_thread_id\":");
     push_string(&mut out, thread.as_str());
     out.push_str(",\"_after\":");
-    push_number(&mut out, page.after);
-    if let Some(before) = page.before {
+    push_number(&mut out, range.after);
+    if let Some(before) = range.before {
         out.push_str(",\"_before\":");
         push_number(&mut out, before);
     }
     out.push_str(",\"_limit\":");
-    push_number(&mut out, page.limit.into());
+    push_number(&mut out, range.limit.into());
     out.push('}');
     out
 }
@@ -200,10 +207,10 @@ mod tests {
     fn any_id_survives_the_arguments() {
         let thread = ThreadId::new("a\"b\\c", "é #%").unwrap();
         let whole: Value =
-            serde_json::from_str(&page_body(&thread, Page { after: 3, before: Some(9), limit: 50 })).unwrap();
+            serde_json::from_str(&page_body(&thread, SeqRange { after: 3, before: Some(9), limit: 50 })).unwrap();
         assert_eq!(whole, json!({"_thread_id": thread.as_str(), "_after": 3, "_before": 9, "_limit": 50}));
         let newest: Value =
-            serde_json::from_str(&page_body(&thread, Page { after: 0, before: None, limit: 1 })).unwrap();
+            serde_json::from_str(&page_body(&thread, SeqRange { after: 0, before: None, limit: 1 })).unwrap();
         assert_eq!(newest, json!({"_thread_id": thread.as_str(), "_after": 0, "_limit": 1}));
     }
 

@@ -1,0 +1,489 @@
+//! One conversation. Its parts know nothing of each other: they return facts, and this file says what follows from them.
+//!
+//! | file | one idea |
+//! |---|---|
+//! | `ensure.rs` | whether the thread exists |
+//! | `reader.rs` | when and what to read |
+//! | `timeline.rs` | confirmed messages in seq order, and which numbers are known |
+//! | `watch.rs` | whether broadcasts arrive |
+//! | `sender.rs`, `outbox.rs` | sending what is not confirmed; in which order |
+//! | `shown.rs` | what the page has been told |
+//!
+//! [`Thread::drive`] is level-triggered: it looks at what is wanted and what is there, and starts what is missing. Events
+//! only change what is wanted. So no event can be missed for good, whatever the order in which things fail.
+
+mod ensure;
+mod outbox;
+mod reader;
+mod sender;
+mod shown;
+mod timeline;
+mod watch;
+
+use crate::error::{ChatError, Code};
+use crate::io::{Answer, Diff, Output, RequestId};
+use crate::json::Json;
+use crate::line::backoff::Backoff;
+use crate::line::phoenix::Incoming;
+use crate::line::rest::SeqRange;
+use crate::line::token::Access;
+use crate::line::topic::{self, Topic};
+use crate::line::{Line, limit};
+use crate::message::{MessageId, PendingMessage, Row};
+use crate::mutation::{Mutation, mutated};
+use crate::thread_id::ThreadId;
+use ensure::Ensure;
+use reader::{Cause, Purpose, Reader, Situation};
+use sender::{Place, Sender};
+use shown::{Shown, Standing};
+use timeline::{Answered, Timeline};
+use watch::Watch;
+
+/// A thread that sessions have open, or had open a moment ago.
+#[derive(Debug)]
+pub(crate) struct Thread {
+    pub(crate) id: ThreadId,
+    sessions: u32,
+    closed_at: u64,
+    /// Why it has stopped, until a session opens it again.
+    stopped: Option<ChatError>,
+    ensure: Ensure,
+    topic: Topic,
+    watch: Watch,
+    timeline: Timeline,
+    reader: Reader,
+    sender: Sender,
+    shown: Shown,
+}
+
+/// How long a closed thread is kept: opening it again shows its last page at once.
+const LINGER: u64 = 30_000;
+/// Messages a page until a session says otherwise.
+const DEFAULT_PAGE_SIZE: u32 = 50;
+
+/// Where the outbox is shown; of two fields, so that others may be borrowed beside it.
+macro_rules! place {
+    ($thread:ident) => {
+        Place { thread: &$thread.id, above: $thread.timeline.len() }
+    };
+}
+
+impl Thread {
+    /// `known`: it existed a while ago.
+    pub(crate) fn new(id: ThreadId, known: bool) -> Self {
+        Thread {
+            topic: Topic::new(id.topic()),
+            id,
+            sessions: 0,
+            closed_at: 0,
+            stopped: None,
+            ensure: Ensure::new(known),
+            watch: Watch::default(),
+            timeline: Timeline::new(DEFAULT_PAGE_SIZE),
+            reader: Reader::default(),
+            sender: Sender::default(),
+            shown: Shown::default(),
+        }
+    }
+}
+
+/// What the page asks for.
+impl Thread {
+    pub(crate) fn open(&mut self, page_size: u32) {
+        if self.sessions == 0 {
+            self.timeline.set_page_size(page_size);
+            self.reader.want_news();
+        }
+        self.sessions += 1;
+        self.shown.open();
+        if self.stopped.take().is_some() {
+            self.ensure.reset();
+            self.reader.want_news();
+        }
+    }
+
+    pub(crate) fn close<V>(&mut self, line: &mut Line<V>) {
+        self.sessions = self.sessions.saturating_sub(1);
+        if self.sessions > 0 {
+            return;
+        }
+        self.closed_at = line.now();
+        self.leave(line);
+        self.reader.close(line);
+        self.settle_older(line, Err(Code::Closed.into()));
+        if self.shown.close() {
+            line.emit(Output::Opened(self.id.clone(), Err(Code::Closed.into())));
+        }
+        let diffs = self.timeline.trim();
+        line.show(&self.id, diffs);
+    }
+
+    pub(crate) fn send<V>(&mut self, line: &mut Line<V>, id: MessageId, body: String) {
+        if !self.timeline.holds(id) && !self.sender.holds(id) {
+            self.sender.add(line, place!(self), id, body);
+        }
+    }
+
+    /// Messages that an earlier page left in storage.
+    pub(crate) fn restore<V>(&mut self, line: &mut Line<V>, mut messages: Vec<PendingMessage>) {
+        messages.sort_unstable_by_key(|message| message.order);
+        messages.retain(|message| {
+            let sent = self.timeline.holds(message.id);
+            if sent {
+                line.emit(Output::Unstore(self.id.clone(), message.id));
+            }
+            !sent
+        });
+        self.sender.restore(line, place!(self), messages);
+    }
+
+    pub(crate) fn retry<V>(&mut self, line: &mut Line<V>, id: MessageId) {
+        self.sender.retry(line, place!(self), id);
+    }
+
+    pub(crate) fn discard<V>(&mut self, line: &mut Line<V>, id: MessageId) {
+        self.sender.discard(line, place!(self), id);
+    }
+
+    pub(crate) fn load_older(&mut self) {
+        self.reader.load_older();
+    }
+}
+
+/// What becomes of the line.
+impl Thread {
+    /// The page woke up, or the network came back.
+    pub(crate) fn wake(&mut self) {
+        self.topic.backoff().hurry();
+        self.backoffs().for_each(Backoff::hurry);
+        self.reader.wake(self.topic.is_joined());
+    }
+
+    /// The device slept.
+    pub(crate) fn slept(&mut self) {
+        self.topic.slept();
+    }
+
+    /// Something else of the server succeeded: what failed need not be waited out.
+    pub(crate) fn relieve(&mut self) {
+        self.backoffs().for_each(Backoff::relieve);
+    }
+
+    /// Somebody waits for a message to be sent.
+    pub(crate) fn limit_waits(&mut self, now: u64) {
+        self.backoffs().for_each(|backoff| limit(backoff, now));
+    }
+
+    /// How long its parts wait after failures of what has nothing to do with Realtime.
+    fn backoffs(&mut self) -> impl Iterator<Item = &mut Backoff> {
+        [self.ensure.backoff(), self.reader.backoff(), self.sender.backoff()].into_iter()
+    }
+
+    /// The socket is gone, and every join with it.
+    pub(crate) fn socket_gone(&mut self) {
+        self.socket_closed();
+        self.shown.failed_too(Code::Network.into());
+    }
+
+    /// The socket is closed, as nobody wants it.
+    pub(crate) fn socket_closed(&mut self) {
+        if !mutated(Mutation::NoRejoinAfterSocket) {
+            self.topic.reset();
+        }
+        self.watch.left();
+        self.reader.disconnected();
+    }
+
+    /// Takes in a frame of its topic.
+    pub(crate) fn heard<V: Json>(&mut self, line: &mut Line<V>, incoming: Incoming<V>) {
+        let now = line.now();
+        match self.topic.handle(line, incoming) {
+            None => {}
+            Some(topic::Fact::Joined) => {
+                self.reader.joined(now);
+                self.watch.joined(now, line.server.tells_ready);
+            }
+            Some(topic::Fact::Ready) => {
+                self.watch.ready();
+                self.reader.ready(now);
+            }
+            Some(topic::Fact::Unauthorized(reason)) => self.unauthorized(line, reason),
+            Some(topic::Fact::Failed(error)) => self.shown.failed(error),
+            Some(topic::Fact::Ended) => self.watch.left(),
+            Some(topic::Fact::Broadcast { event, payload, from_database }) => {
+                self.broadcast(line, &event, &payload, from_database);
+            }
+        }
+    }
+
+    /// Realtime alone never ends a thread: REST goes on, and refuses by itself what is not allowed.
+    fn unauthorized<V>(&mut self, line: &mut Line<V>, reason: String) {
+        if self.ensure.doubt() {
+            return self.topic.reset();
+        }
+        if mutated(Mutation::StopOnRefusal) {
+            return self.stop(line, ChatError::with(Code::NotAParticipant, Some(reason)));
+        }
+        // RLS lets participants alone see a row.
+        let code = if self.timeline.is_empty() { Code::NotAParticipant } else { Code::Server };
+        self.shown.failed(ChatError::with(code, Some(reason)));
+        self.topic.refused(line);
+    }
+
+    fn broadcast<V: Json>(&mut self, line: &mut Line<V>, event: &str, payload: &V, from_database: bool) {
+        match event {
+            "INSERT" => {
+                let record = payload.get("record").filter(|_| from_database);
+                match record.and_then(|record| Row::read(record, self.id.as_str(), &line.config.my_id)) {
+                    Some(row) => {
+                        line.server.good_news = true;
+                        self.watch.heard(row.seq);
+                        self.confirm(line, row);
+                    }
+                    // Not certainly the database's word: a reason to ask it, no more.
+                    None => self.reader.want_news(),
+                }
+            }
+            // Somebody's messages were erased (erase_chat_person).
+            "CHANGE" => {
+                self.timeline.outdate();
+                self.reader.want_news();
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn awaits(&self, request: RequestId) -> bool {
+        self.ensure.awaits(request) || self.reader.awaits(request) || self.sender.awaits(request)
+    }
+
+    /// Takes in an answer that it awaits.
+    pub(crate) fn answered<V: Json>(&mut self, line: &mut Line<V>, request: RequestId, answer: Answer<V>) {
+        if self.ensure.awaits(request) {
+            match self.ensure.answered(line, &self.id, answer) {
+                ensure::Fact::Settled => {}
+                ensure::Fact::Failed(error) => self.shown.failed(error),
+                ensure::Fact::Stop(error) => self.stop(line, error),
+            }
+        } else if self.sender.awaits(request) {
+            match self.sender.answered(line, place!(self), request, answer) {
+                sender::Fact::Sent(row) => self.sent(line, row),
+                sender::Fact::WantsRead => self.reader.want_news(),
+                sender::Fact::Stop(error) => self.stop(line, error),
+                sender::Fact::Nothing => {}
+            }
+        } else {
+            match self.reader.answered(line, &self.id, request, answer) {
+                reader::Fact::Page(purpose, range, answered) => self.page_came(line, purpose, range, answered),
+                reader::Fact::Failed(error, asked) => {
+                    if asked {
+                        self.settle_older(line, Err(error.clone()));
+                    }
+                    self.shown.failed(error);
+                }
+                reader::Fact::Stop(error) => self.stop(line, error),
+                reader::Fact::Nothing => {}
+            }
+        }
+    }
+
+    /// A send worked.
+    fn sent<V>(&mut self, line: &mut Line<V>, row: Option<Row<V>>) {
+        // Its sender is a participant, and what refused the join may be over.
+        self.topic.backoff().relieve();
+        if let Some(row) = row {
+            if self.topic.is_joined() {
+                self.watch.expect(line.now(), row.seq);
+            }
+            self.confirm(line, row);
+        }
+    }
+
+    /// A row came alone: it takes the place of its pending message, if it has one.
+    fn confirm<V>(&mut self, line: &mut Line<V>, row: Row<V>) {
+        if self.timeline.is_denied_by_row(&row) {
+            self.start_over(line);
+        }
+        let next = self.timeline.is_contiguous_with(row.seq);
+        if next && self.sender.is_first(row.id) {
+            // The usual case: the bubble stays where it is.
+            self.sender.first_confirmed(line, &self.id);
+            let diffs = self.timeline.arrived(row).into_iter().map(bubble_stays);
+            line.show(&self.id, diffs);
+            return;
+        }
+        self.sender.confirmed(line, place!(self), row.id);
+        let diffs = self.timeline.arrived(row);
+        line.show(&self.id, diffs);
+    }
+
+    fn page_came<V>(&mut self, line: &mut Line<V>, purpose: Purpose, range: SeqRange, answered: Answered<V>) {
+        if self.timeline.is_denied_by(range, &answered) {
+            self.start_over(line);
+            // What lies between must be read as well.
+            if !range.is_newest_page() {
+                self.reader.want_news();
+                return self.settle_older(line, Ok(()));
+            }
+        }
+        let newest = self.timeline.newest();
+        let top = answered.span.map_or(0, |(_, high)| high);
+        for row in answered.rows.iter().filter(|_| !mutated(Mutation::KeepDraftOfRow)) {
+            self.sender.confirmed(line, place!(self), row.id);
+        }
+        let diffs = self.timeline.read(range, answered);
+        line.show(&self.id, diffs);
+        self.reader.done(line.now(), purpose, top == 0, top > newest);
+        match purpose {
+            Purpose::Newest { cause, .. } => {
+                if cause == Cause::Poll && top > newest && self.topic.is_joined() {
+                    self.watch.expect(line.now(), top);
+                }
+                if self.timeline.is_doubted() {
+                    self.reader.want_news();
+                }
+            }
+            Purpose::Older => self.settle_older(line, Ok(())),
+            Purpose::Hole => {}
+        }
+    }
+
+    /// The database has another history than the one that is shown.
+    fn start_over<V>(&mut self, line: &mut Line<V>) {
+        self.watch.forget();
+        let diffs = self.timeline.forget();
+        line.show(&self.id, diffs);
+    }
+}
+
+/// What is to be done.
+impl Thread {
+    /// Whether anything of it needs the token or the network.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.stopped.is_none() && self.sessions > 0 || self.is_waiting()
+    }
+
+    /// Whether a message waits to be sent.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.stopped.is_none() && self.sender.is_waiting()
+    }
+
+    /// Whether its join waits for an answer.
+    pub(crate) fn is_joining(&self) -> bool {
+        self.topic.is_joining()
+    }
+
+    pub(crate) fn topic(&self) -> &str {
+        self.topic.name()
+    }
+
+    /// Whether it was ever known to exist.
+    pub(crate) fn was_known(&self) -> bool {
+        self.ensure.was_known()
+    }
+
+    /// When nothing more is to be expected of it; `None` while it is in use.
+    pub(crate) fn idle_at(&self) -> Option<u64> {
+        (self.sessions == 0 && !self.is_busy()).then_some(self.closed_at + LINGER)
+    }
+
+    /// Whether it holds what only a person can settle: refused messages, to be retried or discarded.
+    pub(crate) fn holds_messages(&self) -> bool {
+        !mutated(Mutation::ForgetRefused) && !self.sender.is_empty()
+    }
+
+    /// Starts what is wanted and not there.
+    pub(crate) fn drive<V>(&mut self, line: &mut Line<V>) {
+        let seen = self.sessions > 0 && !line.is_away();
+        let idle = !self.is_busy() || !seen && !self.is_waiting();
+        if idle || line.token.stopped().is_some() || !line.device.may_ask() {
+            return;
+        }
+        self.ensure.drive(line, &self.id);
+        if seen && self.topic.is_joined() {
+            self.drive_watch(line);
+        }
+        let Some(access) = line.token.usable(line.time()) else { return };
+        let known = self.ensure.is_known();
+        self.sender.drive(line, &self.id, &access, known);
+        if seen {
+            self.drive_reads(line, &access);
+            if let Some(error) = self.topic.drive(line, &access, known) {
+                self.shown.failed(error);
+            }
+        }
+    }
+
+    fn drive_watch<V>(&mut self, line: &mut Line<V>) {
+        let now = line.now();
+        if self.watch.is_overdue(now) {
+            self.reader.want_news();
+        }
+        if self.watch.wants_rejoin(now) {
+            self.leave(line);
+        }
+        if let Some(at) = self.watch.next_at().filter(|at| *at > now) {
+            line.wake_at(at);
+        }
+    }
+
+    fn drive_reads<V>(&mut self, line: &mut Line<V>, access: &Access) {
+        let situation = Situation {
+            known: self.ensure.is_known(),
+            joined: self.topic.is_joined(),
+            flows: self.watch.flows(line.now()),
+        };
+        if self.reader.drive(line, &self.id, &mut self.timeline, situation, access) {
+            self.settle_older(line, Ok(()));
+        }
+    }
+
+    /// Tells the page what changed.
+    pub(crate) fn show<V>(&mut self, line: &mut Line<V>) {
+        let stopped = self.stopped.as_ref().or(line.token.stopped()).cloned();
+        self.shown.end_opening(line, &self.id, self.reader.is_loaded(), stopped.as_ref());
+        if let Some(error) = stopped {
+            self.settle_older(line, Err(error));
+        }
+        let standing = Standing {
+            open: self.sessions > 0,
+            stopped: self.stopped.clone(),
+            loaded: self.reader.is_loaded(),
+            receiving: self.topic.is_joined() && self.watch.flows(line.now()),
+            not_sending: self.sender.error().cloned(),
+            has_older: self.timeline.has_older(),
+            loading_older: self.reader.is_loading_older(),
+        };
+        self.shown.update(line, &self.id, standing);
+    }
+
+    /// For good, until a session opens the thread again. What waits to be sent goes on waiting.
+    fn stop<V>(&mut self, line: &mut Line<V>, error: ChatError) {
+        self.leave(line);
+        self.reader.abort(line);
+        self.sender.abort_send(line);
+        self.stopped = Some(error);
+    }
+
+    fn leave<V>(&mut self, line: &mut Line<V>) {
+        self.watch.left();
+        self.topic.leave(line);
+    }
+
+    fn settle_older<V>(&mut self, line: &mut Line<V>, result: Result<(), ChatError>) {
+        if self.reader.settle_older() {
+            line.emit(Output::OlderLoaded(self.id.clone(), result));
+        }
+    }
+}
+
+/// A message that is confirmed where it stands becomes what was inserted.
+fn bubble_stays<V>(diff: Diff<V>) -> Diff<V> {
+    match diff {
+        Diff::Insert { at, mut messages } if messages.len() == 1 => match messages.pop() {
+            Some(message) => Diff::Update { at, message },
+            None => Diff::Insert { at, messages },
+        },
+        diff => diff,
+    }
+}

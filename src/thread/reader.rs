@@ -1,0 +1,427 @@
+//! When and what to read: the newest page after whatever may have brought news, holes, older pages on demand.
+//!
+//! Two reads may be in flight: one at the newest end (the newest page or a hole) and one of older messages.
+
+use super::timeline::{Answered, Timeline};
+use crate::error::{ChatError, Code};
+use crate::io::{Answer, Request, RequestId};
+use crate::json::Json;
+use crate::line::Line;
+use crate::line::backoff::Backoff;
+use crate::line::pace::Pace;
+use crate::line::rest::{self, Outcome, SeqRange};
+use crate::line::token::{Access, Verifier};
+use crate::message::Row;
+use crate::mutation::{Mutation, mutated};
+use crate::thread_id::ThreadId;
+
+/// What is to be read, and what is being read.
+#[derive(Debug)]
+pub(super) struct Reader {
+    first: First,
+    news: News,
+    newest: Option<Read>,
+    older: Older,
+    poll: Poll,
+    backoff: Backoff,
+    /// Of reads that broadcasts bring about: where many are lost, reads must not become as many.
+    pace: Pace,
+}
+
+/// Whether the first page is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum First {
+    Missing,
+    /// A read found nothing before the thread was known to exist: RLS may have hidden it.
+    EarlyAndEmpty,
+    Loaded,
+}
+
+/// Whether the newest page is to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum News {
+    Known,
+    Wanted { cause: Cause, not_before: u64 },
+}
+
+/// Why the newest page is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// Something said that there may be news.
+    News,
+    /// A poll: what it finds, a broadcast should have brought.
+    Poll,
+}
+
+/// Whether older messages are read.
+#[derive(Debug)]
+enum Older {
+    Idle,
+    /// The page asked for them.
+    Asked,
+    /// The page asked for them, and they are being read.
+    Reading(Read),
+    /// They are being read to fill the first page, and nobody asked.
+    Filling(Read),
+}
+
+/// A read whose answer is awaited.
+#[derive(Debug, Clone, Copy)]
+struct Read {
+    request: RequestId,
+    purpose: Purpose,
+    range: SeqRange,
+    /// Of the token it was made with.
+    generation: u32,
+}
+
+/// What a read is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Newest {
+        cause: Cause,
+        /// It started before the thread was known to exist.
+        early: bool,
+    },
+    Hole,
+    Older,
+}
+
+/// When a quiet thread is polled.
+#[derive(Debug)]
+struct Poll {
+    at: u64,
+    every: u64,
+    /// When the newest page was read last, while what it told is still worth something.
+    read_at: Option<u64>,
+}
+
+/// What the reader needs to know of the thread's other parts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Situation {
+    /// The thread is known to exist.
+    pub known: bool,
+    /// Its topic is joined.
+    pub joined: bool,
+    /// Its broadcasts are believed to arrive.
+    pub flows: bool,
+}
+
+/// What an answer brought.
+pub(super) enum Fact<V> {
+    /// Rows of `range`.
+    Page(Purpose, SeqRange, Answered<V>),
+    /// It failed, and is asked again later. `true`: it was the read that the page asked for.
+    Failed(ChatError, bool),
+    /// Reading can't work.
+    Stop(ChatError),
+    /// The token was refused: asked again with the next one.
+    Nothing,
+}
+
+/// How long a read of the newest page makes the one after a join less urgent, in ms.
+const FRESH: u64 = 5_000;
+/// How long the word that broadcasts flow is waited for, in ms: a server that tells looks every 500 ms.
+const READY_WITHIN: u64 = 800;
+/// How often a quiet thread is polled, in ms: from, to, while it is not joined, and at most and at least while it is joined
+/// and broadcasts do not arrive.
+const POLL_FIRST: u64 = 20_000;
+const POLL_LAST: u64 = 45_000;
+const POLL_UNJOINED: u64 = 10_000;
+const POLL_SILENT: u64 = 5_000;
+const POLL_SILENT_FIRST: u64 = 2_000;
+/// How long PostgREST may take.
+const ANSWER_WITHIN: u64 = 20_000;
+
+impl Default for Reader {
+    fn default() -> Self {
+        Reader {
+            first: First::Missing,
+            news: News::Known,
+            newest: None,
+            older: Older::Idle,
+            poll: Poll { at: 0, every: POLL_FIRST, read_at: None },
+            backoff: Backoff::default(),
+            pace: Pace::default(),
+        }
+    }
+}
+
+impl Reader {
+    /// Whether the first page is there.
+    pub fn is_loaded(&self) -> bool {
+        self.first == First::Loaded
+    }
+
+    /// Whether older messages are on their way that the page asked for.
+    pub fn is_loading_older(&self) -> bool {
+        matches!(self.older, Older::Reading(_))
+    }
+
+    pub fn backoff(&mut self) -> &mut Backoff {
+        &mut self.backoff
+    }
+
+    // What there is to read.
+
+    /// There may be news.
+    pub fn want_news(&mut self) {
+        self.want(Cause::News);
+    }
+
+    fn want(&mut self, cause: Cause) {
+        let not_before = match self.news {
+            News::Known => 0,
+            News::Wanted { not_before, .. } => not_before,
+        };
+        self.news = News::Wanted { cause, not_before };
+    }
+
+    /// The topic is joined: what came before is not broadcast.
+    pub fn joined(&mut self, now: u64) {
+        self.poll.every = POLL_FIRST;
+        if mutated(Mutation::NoCatchUpAfterJoin) {
+            return;
+        }
+        // Little can be new since, and the word that broadcasts flow asks for a read, too: one for both.
+        let fresh = self.poll.read_at.is_some_and(|at| now < at + FRESH);
+        let not_before = if fresh { now + READY_WITHIN } else { now };
+        self.news = News::Wanted { cause: Cause::News, not_before };
+    }
+
+    /// Broadcasts flow from now on.
+    pub fn ready(&mut self, now: u64) {
+        self.news = News::Wanted { cause: Cause::News, not_before: now };
+    }
+
+    /// The page woke up, or the network came back.
+    pub fn wake(&mut self, joined: bool) {
+        if self.is_loaded() && self.news == News::Known {
+            self.want(if joined { Cause::Poll } else { Cause::News });
+        }
+    }
+
+    /// Broadcasts are missed from now on: what was read before says nothing of them.
+    pub fn disconnected(&mut self) {
+        self.poll.read_at = None;
+    }
+
+    /// Nobody looks any more.
+    pub fn close<V>(&mut self, line: &mut Line<V>) {
+        self.abort(line);
+        self.news = News::Known;
+    }
+
+    /// The page wants older messages.
+    pub fn load_older(&mut self) {
+        self.older = match self.older {
+            Older::Idle | Older::Asked => Older::Asked,
+            Older::Reading(read) | Older::Filling(read) => Older::Reading(read),
+        };
+    }
+
+    /// What the page asked for is settled. Returns whether it had asked.
+    pub fn settle_older(&mut self) -> bool {
+        let (asked, older) = match self.older {
+            Older::Idle => (false, Older::Idle),
+            Older::Asked => (true, Older::Idle),
+            Older::Reading(read) => (true, Older::Filling(read)),
+            Older::Filling(read) => (false, Older::Filling(read)),
+        };
+        self.older = older;
+        asked
+    }
+
+    // Reading it.
+
+    /// Starts the reads that are due. Returns whether the page asked for older messages where there are none.
+    pub fn drive<V>(
+        &mut self,
+        line: &mut Line<V>,
+        thread: &ThreadId,
+        timeline: &mut Timeline,
+        situation: Situation,
+        access: &Access,
+    ) -> bool {
+        self.drive_poll(line, situation);
+        if !line.reached(self.backoff.until()) {
+            return false;
+        }
+        if self.newest.is_none()
+            && (self.news != News::Known || timeline.hole().is_some())
+            && line.reached(self.pace.next_at())
+            && let Some((purpose, range)) = self.next_read(line, timeline, situation)
+        {
+            self.pace.done(line.now());
+            self.newest = Some(start(line, thread, purpose, range, access));
+        }
+        let reading: fn(Read) -> Older = match self.older {
+            Older::Asked if self.is_loaded() => Older::Reading,
+            Older::Idle if self.is_loaded() && timeline.is_unfilled() => Older::Filling,
+            _ => return false,
+        };
+        let Some(range) = timeline.older_page() else { return true };
+        self.older = reading(start(line, thread, Purpose::Older, range, access));
+        false
+    }
+
+    fn drive_poll<V>(&mut self, line: &mut Line<V>, situation: Situation) {
+        let idle = self.is_loaded() && self.news == News::Known && self.newest.is_none();
+        if !idle || !line.device.is_visible() {
+            return;
+        }
+        let now = line.now();
+        if !situation.joined {
+            self.poll.at = self.poll.at.min(now + POLL_UNJOINED);
+        } else if !situation.flows && self.poll.at > now + POLL_SILENT {
+            self.poll.at = now + POLL_SILENT_FIRST + line.rng.up_to(POLL_SILENT - POLL_SILENT_FIRST);
+        }
+        if line.reached(self.poll.at) && !mutated(Mutation::NoPoll) {
+            self.want(Cause::Poll);
+        }
+    }
+
+    /// What to read next at the newest end: the newest page if it is wanted, and else a hole.
+    fn next_read<V>(
+        &mut self,
+        line: &mut Line<V>,
+        timeline: &mut Timeline,
+        situation: Situation,
+    ) -> Option<(Purpose, SeqRange)> {
+        match self.news {
+            News::Wanted { cause, not_before } if line.reached(not_before) => {
+                // Hidden by RLS, perhaps: asked again once the thread is known to exist.
+                if self.first == First::EarlyAndEmpty && !situation.known {
+                    return None;
+                }
+                self.news = News::Known;
+                Some((Purpose::Newest { cause, early: !situation.known }, timeline.newest_page()))
+            }
+            _ => timeline.hole().map(|range| (Purpose::Hole, range)),
+        }
+    }
+
+    pub fn awaits(&self, request: RequestId) -> bool {
+        self.reads().any(|read| read.request == request)
+    }
+
+    fn reads(&self) -> impl Iterator<Item = Read> {
+        let older = match self.older {
+            Older::Reading(read) | Older::Filling(read) => Some(read),
+            Older::Idle | Older::Asked => None,
+        };
+        self.newest.into_iter().chain(older)
+    }
+
+    /// Takes in an answer that it awaits.
+    pub fn answered<V: Json>(
+        &mut self,
+        line: &mut Line<V>,
+        thread: &ThreadId,
+        request: RequestId,
+        answer: Answer<V>,
+    ) -> Fact<V> {
+        let Some(Read { purpose, range, generation, .. }) = self.ended(request) else { return Fact::Nothing };
+        let (error, at_least) = match rest::outcome(answer) {
+            Outcome::Done(value) => match read_rows(&value, thread.as_str(), &line.config.my_id) {
+                Some(answered) => {
+                    line.token.accepted(generation, Verifier::Rest);
+                    line.server.good_news = true;
+                    line.server.answered_at = line.now();
+                    self.backoff.reset();
+                    return Fact::Page(purpose, range, answered);
+                }
+                None => {
+                    let said = "list_chat_messages did not answer with rows that have a seq";
+                    (ChatError::with(Code::Server, Some(said.into())), 0)
+                }
+            },
+            Outcome::Token => {
+                line.token_refused(generation, Verifier::Rest);
+                self.want_again(purpose);
+                return Fact::Nothing;
+            }
+            Outcome::Later(error, at_least) => (error, at_least),
+            Outcome::Blocked(_, error) => (error, 0),
+            Outcome::Unusable(error) => return Fact::Stop(error),
+            // A read is never refused to a participant: RLS hides rows, it does not raise.
+            Outcome::Refused(error) => return Fact::Stop(ChatError::with(Code::SetupMissing, error.detail)),
+        };
+        self.want_again(purpose);
+        line.fail(&mut self.backoff, at_least);
+        Fact::Failed(error, purpose == Purpose::Older)
+    }
+
+    fn ended(&mut self, request: RequestId) -> Option<Read> {
+        if let Some(read) = self.newest.take_if(|read| read.request == request) {
+            return Some(read);
+        }
+        match self.older {
+            Older::Reading(read) if read.request == request => {
+                self.older = Older::Asked;
+                Some(read)
+            }
+            Older::Filling(read) if read.request == request => {
+                self.older = Older::Idle;
+                Some(read)
+            }
+            _ => None,
+        }
+    }
+
+    /// A read of the newest page failed: it is still wanted.
+    fn want_again(&mut self, purpose: Purpose) {
+        if let (Purpose::Newest { cause, .. }, News::Known) = (purpose, self.news) {
+            self.want(cause);
+        }
+    }
+
+    /// The answer to a read for `purpose` is in the timeline. `empty`: it held nothing; `newer`: it brought what was not known.
+    pub fn done(&mut self, now: u64, purpose: Purpose, empty: bool, newer: bool) {
+        match purpose {
+            Purpose::Newest { early: true, .. } if empty && !self.is_loaded() => {
+                self.first = First::EarlyAndEmpty;
+                self.want_news();
+            }
+            Purpose::Newest { .. } => {
+                self.first = First::Loaded;
+                self.poll.every = if newer { POLL_FIRST } else { (self.poll.every * 3 / 2).min(POLL_LAST) };
+                self.poll.read_at = Some(now);
+                self.poll.at = now + self.poll.every;
+            }
+            Purpose::Hole | Purpose::Older => {}
+        }
+    }
+
+    /// Gives up the reads in flight.
+    pub fn abort<V>(&mut self, line: &mut Line<V>) {
+        for read in self.reads().collect::<Vec<_>>() {
+            self.ended(read.request);
+            line.abort(read.request);
+        }
+    }
+}
+
+fn start<V>(line: &mut Line<V>, thread: &ThreadId, purpose: Purpose, range: SeqRange, access: &Access) -> Read {
+    let request = Request::Rpc {
+        url: rest::page_url(&line.config.supabase_url),
+        token: String::from(&*access.token),
+        body: rest::page_body(thread, range),
+    };
+    let request = line.request(request, ANSWER_WITHIN);
+    Read { request, purpose, range, generation: access.generation }
+}
+
+/// Reads an answer; `None` if it is none that tells which messages there are.
+fn read_rows<V: Json>(value: &V, thread: &str, my_id: &str) -> Option<Answered<V>> {
+    let count = value.len()?;
+    let (mut rows, mut span) = (Vec::new(), None);
+    for value in (0..count).filter_map(|i| value.at(i)) {
+        if let Some(seq) = value.number("seq") {
+            let (low, high) = span.unwrap_or((seq, seq));
+            span = Some((seq.min(low), seq.max(high)));
+        }
+        rows.extend(Row::read(value, thread, my_id));
+    }
+    (span.is_some() || count == 0).then_some(Answered { rows, span })
+}

@@ -1,0 +1,324 @@
+//! Sends what is in the outbox, one at a time and in order, until the table has it or the server refuses it.
+//!
+//! A message is stored before it is shown, and taken out of storage when it is confirmed or discarded.
+
+use super::outbox::Outbox;
+use crate::error::{ChatError, Code};
+use crate::io::{Answer, Diff, Output, Request, RequestId};
+use crate::json::Json;
+use crate::line::Line;
+use crate::line::backoff::Backoff;
+use crate::line::rest::{self, Outcome};
+use crate::line::token::{Access, Verifier};
+use crate::message::{Message, MessageId, PendingMessage, Row};
+use crate::mutation::{Mutation, mutated};
+use crate::thread_id::ThreadId;
+
+/// The unconfirmed messages and what becomes of them.
+#[derive(Debug, Default)]
+pub(super) struct Sender {
+    outbox: Outbox,
+    /// The sends whose answers are awaited. One at most is of a message that is still in the outbox, or the order could not
+    /// be kept; the others were confirmed by a broadcast that was faster.
+    sends: Vec<InFlight>,
+    blocked: Option<Blocked>,
+    /// Why what waits is not sent yet, if sending failed since the last time that it worked.
+    error: Option<ChatError>,
+    backoff: Backoff,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct InFlight {
+    request: RequestId,
+    message: MessageId,
+    since: u64,
+    /// Of the token it was made with.
+    generation: u32,
+}
+
+/// How often in a row a proxy on the way refused the same message.
+#[derive(Debug)]
+struct Blocked {
+    message: MessageId,
+    status: u16,
+    times: u32,
+    since: u64,
+}
+
+/// Where the outbox is shown: in this thread, behind so many confirmed messages.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub thread: &'a ThreadId,
+    pub above: usize,
+}
+
+/// What the answer to a send says.
+pub(super) enum Fact<V> {
+    /// The message is in the table. It still stands in the outbox, unless a broadcast was faster.
+    Sent(Option<Row<V>>),
+    /// A read would tell whether it is the message that is refused, or the way that is blocked.
+    WantsRead,
+    /// Nothing can be asked with these options.
+    Stop(ChatError),
+    /// Nothing for anybody else.
+    Nothing,
+}
+
+/// A send that has taken this long, in ms, is told of.
+const SLOW: u64 = 5_000;
+/// How long PostgREST may take.
+const ANSWER_WITHIN: u64 = 20_000;
+/// A message that a proxy refused so often with the same status, while others got through, is marked.
+const BLOCKED_AT_MOST: u32 = 10;
+
+impl Sender {
+    /// Whether a message waits to be sent.
+    pub fn is_waiting(&self) -> bool {
+        self.outbox.has_waiting()
+    }
+
+    /// Whether it holds nothing, refused messages included.
+    pub fn is_empty(&self) -> bool {
+        self.outbox.is_empty()
+    }
+
+    pub fn holds(&self, id: MessageId) -> bool {
+        self.outbox.position(id).is_some()
+    }
+
+    /// Whether `id` is the first of the outbox.
+    pub fn is_first(&self, id: MessageId) -> bool {
+        self.outbox.get(0).is_some_and(|message| message.id == id)
+    }
+
+    /// Why what waits is not sent yet.
+    pub fn error(&self) -> Option<&ChatError> {
+        self.error.as_ref().filter(|_| self.is_waiting())
+    }
+
+    pub fn backoff(&mut self) -> &mut Backoff {
+        &mut self.backoff
+    }
+
+    /// Puts a new message behind all others.
+    pub fn add<V>(&mut self, line: &mut Line<V>, place: Place, id: MessageId, body: String) {
+        let written_at = line.time().wall;
+        let message = PendingMessage { id, body: body.into(), written_at, order: 0, error: None };
+        self.insert(line, place, self.outbox.len(), vec![message]);
+    }
+
+    /// Puts in what an earlier page left.
+    pub fn restore<V>(&mut self, line: &mut Line<V>, place: Place, mut messages: Vec<PendingMessage>) {
+        messages.retain(|message| !self.holds(message.id));
+        let at = if line.sending.restoring { 0 } else { self.outbox.len() };
+        self.insert(line, place, at, messages);
+    }
+
+    /// Stored first, shown then.
+    fn insert<V>(&mut self, line: &mut Line<V>, place: Place, at: usize, messages: Vec<PendingMessage>) {
+        if messages.is_empty() {
+            return;
+        }
+        let shown = messages.iter().cloned().map(Message::Pending).collect();
+        let wall = line.time().wall;
+        for message in self.outbox.insert(at, wall, messages) {
+            line.emit(Output::Store(place.thread.clone(), message.clone()));
+        }
+        line.show(place.thread, [Diff::Insert { at: place.above + at, messages: shown }]);
+    }
+
+    /// Takes a message out of the outbox, off the screen and out of storage.
+    fn remove<V>(&mut self, line: &mut Line<V>, place: Place, index: usize) {
+        if let Some(message) = self.take(index) {
+            line.emit(Output::Unstore(place.thread.clone(), message.id));
+            line.show(place.thread, [Diff::Remove { at: place.above + index, count: 1 }]);
+        }
+    }
+
+    fn take(&mut self, index: usize) -> Option<PendingMessage> {
+        let message = self.outbox.remove(index);
+        if !self.is_waiting() {
+            self.error = None;
+        }
+        message
+    }
+
+    /// Sends a refused message again.
+    pub fn retry<V>(&mut self, line: &mut Line<V>, place: Place, id: MessageId) {
+        let Some(index) = self.outbox.position(id) else { return };
+        if self.outbox.get(index).is_none_or(|message| message.error.is_none()) {
+            return;
+        }
+        // To the end, where a new message would be: what was sent since stays before it.
+        if let Some(message) = self.take(index) {
+            line.show(place.thread, [Diff::Remove { at: place.above + index, count: 1 }]);
+            let again = PendingMessage { error: None, order: 0, ..message };
+            self.insert(line, place, self.outbox.len(), vec![again]);
+        }
+    }
+
+    /// Drops a message that is not sent.
+    pub fn discard<V>(&mut self, line: &mut Line<V>, place: Place, id: MessageId) {
+        let Some(index) = self.outbox.position(id) else { return };
+        let request = self.current().filter(|send| send.message == id).map(|send| send.request);
+        self.remove(line, place, index);
+        self.abort(line, request);
+    }
+
+    /// A message is in the table. If its send's answer is still awaited it may come, and says nothing new: to abort it
+    /// would cost the connection it comes on.
+    pub fn confirmed<V>(&mut self, line: &mut Line<V>, place: Place, id: MessageId) {
+        if let Some(index) = self.outbox.position(id) {
+            self.remove(line, place, index);
+            self.works();
+        }
+    }
+
+    /// The first message of the outbox is in the table, and its bubble stays where it is.
+    pub fn first_confirmed<V>(&mut self, line: &mut Line<V>, thread: &ThreadId) {
+        if let Some(message) = self.take(0) {
+            self.works();
+            line.emit(Output::Unstore(thread.clone(), message.id));
+        }
+    }
+
+    fn works(&mut self) {
+        self.backoff.reset();
+        self.error = None;
+    }
+
+    /// The send of a message that is still in the outbox.
+    fn current(&self) -> Option<InFlight> {
+        self.sends.iter().find(|send| self.holds(send.message)).copied()
+    }
+
+    /// Gives up the send in flight: the message stays, to be sent again.
+    pub fn abort_send<V>(&mut self, line: &mut Line<V>) {
+        let request = self.current().map(|send| send.request);
+        self.abort(line, request);
+    }
+
+    fn abort<V>(&mut self, line: &mut Line<V>, request: Option<RequestId>) {
+        if let Some(request) = request {
+            self.sends.retain(|send| send.request != request);
+            line.abort(request);
+        }
+    }
+
+    /// Sends the next message. `allowed`: the thread is known to exist.
+    pub fn drive<V>(&mut self, line: &mut Line<V>, thread: &ThreadId, access: &Access, allowed: bool) {
+        if let Some(send) = self.current() {
+            if line.reached(send.since + SLOW) {
+                self.error.get_or_insert(Code::Timeout.into());
+            }
+            return;
+        }
+        if !allowed || line.sending.restoring && !mutated(Mutation::SendWhileRestoring) {
+            return;
+        }
+        let Some(message) = self.outbox.next() else { return };
+        if !line.reached(self.backoff.until()) {
+            return;
+        }
+        let mut id = message.id;
+        if mutated(Mutation::RetryWithNewId) && self.backoff.tries() > 0 {
+            id.0 ^= u128::from(self.backoff.tries()) << 100;
+        }
+        if mutated(Mutation::UnstoreBeforeAnswer) {
+            line.emit(Output::Unstore(thread.clone(), id));
+        }
+        let my_id = &line.config.my_id;
+        let other = thread.other(my_id).unwrap_or_default();
+        let request = Request::Rpc {
+            url: rest::send_url(&line.config.supabase_url),
+            token: String::from(&*access.token),
+            body: rest::send_body(thread, my_id, other, id, &message.body),
+        };
+        let message = message.id;
+        let request = line.request(request, ANSWER_WITHIN);
+        self.sends.push(InFlight { request, message, since: line.now(), generation: access.generation });
+    }
+
+    pub fn awaits(&self, request: RequestId) -> bool {
+        self.sends.iter().any(|send| send.request == request)
+    }
+
+    /// Takes in an answer that it awaits.
+    pub fn answered<V: Json>(
+        &mut self,
+        line: &mut Line<V>,
+        place: Place,
+        request: RequestId,
+        answer: Answer<V>,
+    ) -> Fact<V> {
+        let Some(at) = self.sends.iter().position(|send| send.request == request) else { return Fact::Nothing };
+        let InFlight { message, generation, .. } = self.sends.swap_remove(at);
+        let outcome = rest::outcome(answer);
+        if matches!(outcome, Outcome::Done(_)) {
+            line.token.accepted(generation, Verifier::Rest);
+            line.server.good_news = true;
+        }
+        // A broadcast may have been faster.
+        let Some(index) = self.outbox.position(message) else {
+            return if matches!(outcome, Outcome::Done(_)) { Fact::Sent(None) } else { Fact::Nothing };
+        };
+        let error = match outcome {
+            Outcome::Done(value) => match Row::read(value, place.thread.as_str(), &line.config.my_id) {
+                Some(row) => return Fact::Sent(Some(row)),
+                None => {
+                    let said = "insert_chat_message did not answer with a row that has a seq";
+                    ChatError::with(Code::SetupMissing, Some(said.into()))
+                }
+            },
+            Outcome::Token => {
+                line.token_refused(generation, Verifier::Rest);
+                return Fact::Nothing;
+            }
+            Outcome::Unusable(error) => return Fact::Stop(error),
+            Outcome::Later(error, at_least) => {
+                self.failed(line, place, index, error, at_least);
+                return Fact::Nothing;
+            }
+            Outcome::Blocked(status, error) => match self.is_blocked(line.now(), message, status) {
+                // Another request got through meanwhile: it is the message, and not the way.
+                Some(since) if line.server.answered_at >= since => {
+                    let said = || "a proxy on the way refuses it".to_owned();
+                    ChatError::with(Code::Refused, error.detail.or_else(|| Some(said())))
+                }
+                blocked => {
+                    self.failed(line, place, index, error, 0);
+                    return if blocked.is_some() { Fact::WantsRead } else { Fact::Nothing };
+                }
+            },
+            Outcome::Refused(error) => error,
+        };
+        self.works();
+        self.refuse(line, place, index, error);
+        Fact::Nothing
+    }
+
+    /// A proxy on the way refused `message` with `status`. Since when, if it has done so too often to be tried again and
+    /// again.
+    fn is_blocked(&mut self, now: u64, message: MessageId, status: u16) -> Option<u64> {
+        let known = self.blocked.take().filter(|blocked| (blocked.message, blocked.status) == (message, status));
+        let blocked = self.blocked.insert(known.unwrap_or(Blocked { message, status, times: 0, since: now }));
+        blocked.times += 1;
+        (blocked.times >= BLOCKED_AT_MOST && !mutated(Mutation::BlockedForEver)).then_some(blocked.since)
+    }
+
+    fn failed<V>(&mut self, line: &mut Line<V>, place: Place, index: usize, error: ChatError, at_least: u64) {
+        self.error = Some(error);
+        if mutated(Mutation::DropOnNetworkFailure) {
+            self.remove(line, place, index);
+        }
+        line.fail(&mut self.backoff, at_least);
+    }
+
+    fn refuse<V>(&mut self, line: &mut Line<V>, place: Place, index: usize, error: ChatError) {
+        if let Some(message) = self.outbox.refuse(index, error) {
+            line.emit(Output::Store(place.thread.clone(), message.clone()));
+            let message = Message::Pending(message.clone());
+            line.show(place.thread, [Diff::Update { at: place.above + index, message }]);
+        }
+    }
+}

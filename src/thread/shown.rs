@@ -1,0 +1,98 @@
+//! What the page has been told of a thread, apart from its messages.
+
+use crate::error::ChatError;
+use crate::io::{Output, State, Status};
+use crate::line::Line;
+use crate::thread_id::ThreadId;
+
+/// Tells the page what changed, and no more.
+#[derive(Debug, Default)]
+pub(super) struct Shown {
+    /// `open()` has not ended yet.
+    opening: bool,
+    was_live: bool,
+    /// The last failure since the thread was live.
+    error: Option<ChatError>,
+    state: Option<State>,
+}
+
+/// How the thread's parts stand.
+pub(super) struct Standing {
+    /// Some session has it open.
+    pub open: bool,
+    /// Why it has stopped for good.
+    pub stopped: Option<ChatError>,
+    /// The first page is there.
+    pub loaded: bool,
+    /// Joined, and broadcasts are believed to arrive.
+    pub receiving: bool,
+    /// Why messages are not sent, if some wait.
+    pub not_sending: Option<ChatError>,
+    pub has_older: bool,
+    pub loading_older: bool,
+}
+
+impl Shown {
+    /// A session waits for `open()`.
+    pub fn open(&mut self) {
+        self.opening = true;
+    }
+
+    /// Nobody looks any more. Returns whether `open()` had not ended.
+    pub fn close(&mut self) -> bool {
+        self.was_live = false;
+        self.error = None;
+        core::mem::take(&mut self.opening)
+    }
+
+    /// Something failed.
+    pub fn failed(&mut self, error: ChatError) {
+        self.error = Some(error);
+    }
+
+    /// Something failed, for what failed before perhaps.
+    pub fn failed_too(&mut self, error: ChatError) {
+        self.error.get_or_insert(error);
+    }
+
+    /// Ends `open()` where the first page is there, or the thread has stopped.
+    pub fn end_opening<V>(&mut self, line: &mut Line<V>, thread: &ThreadId, loaded: bool, stopped: Option<&ChatError>) {
+        if self.opening && (stopped.is_some() || loaded) {
+            self.opening = false;
+            line.emit(Output::Opened(thread.clone(), stopped.cloned().map_or(Ok(()), Err)));
+        }
+    }
+
+    /// Emits the state, where it changed.
+    pub fn update<V>(&mut self, line: &mut Line<V>, thread: &ThreadId, standing: Standing) {
+        let live = standing.loaded && standing.receiving;
+        if live && line.device.is_online() {
+            self.was_live = true;
+            self.error = None;
+        }
+        let signed_out = line.token.stopped();
+        let status = if !standing.open || standing.stopped.is_some() {
+            Status::Closed
+        } else if signed_out.is_some() {
+            Status::AuthRequired
+        } else if !line.device.is_online() {
+            Status::Offline
+        } else if live {
+            Status::Live
+        } else if self.was_live {
+            Status::Reconnecting
+        } else {
+            Status::Connecting
+        };
+        let stopped = standing.stopped.or_else(|| signed_out.cloned());
+        let error = match status {
+            Status::Live => standing.not_sending,
+            _ => stopped.or_else(|| self.error.clone()).or_else(|| line.token.error().cloned()),
+        };
+        let state = State { status, has_older: standing.has_older, loading_older: standing.loading_older, error };
+        if self.state.as_ref() != Some(&state) {
+            self.state = Some(state.clone());
+            line.emit(Output::State(thread.clone(), state));
+        }
+    }
+}
