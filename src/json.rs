@@ -19,6 +19,10 @@ pub trait Json: Clone {
     /// The number, if it is a whole one from 0 to 2^53 - 1.
     fn as_u64(&self) -> Option<u64>;
 
+    /// A row of `chat_messages` in the thread `thread_id`: its id, its number, and whether `my_id` wrote it. `None` if
+    /// anything that such a row has is missing. One question, as each is a call to the host.
+    fn as_row(&self, thread_id: &str, my_id: &str) -> Option<(u128, u64, bool)>;
+
     /// The string member `key`.
     fn text(&self, key: &str) -> Option<String> {
         self.get(key)?.as_str()
@@ -81,6 +85,15 @@ impl Json for serde_json::Value {
     }
     fn as_u64(&self) -> Option<u64> {
         serde_json::Value::as_u64(self).filter(|n| *n <= MAX_SAFE_INTEGER)
+    }
+    fn as_row(&self, thread_id: &str, my_id: &str) -> Option<(u128, u64, bool)> {
+        if self.text("thread_id")? != thread_id {
+            return None;
+        }
+        self.text("body")?;
+        self.text("created_at")?;
+        let id = crate::message::MessageId::parse(&self.text("id")?)?;
+        Some((id.0, self.number("seq").filter(|seq| *seq > 0)?, self.text("sender_mongo_id")? == my_id))
     }
 }
 

@@ -113,19 +113,15 @@ pub struct Row<V> {
 }
 
 impl<V: Json> Row<V> {
-    /// Reads a row of the thread `thread_id`, seen by `my_id`; `None` if it is not one.
-    pub fn read(value: V, thread_id: &str, my_id: &str) -> Option<Self> {
-        if value.text("thread_id")? != thread_id {
-            return None;
+    /// Reads a row of the thread `thread_id`, seen by `my_id`. What is none comes back.
+    pub fn read(value: V, thread_id: &str, my_id: &str) -> Result<Self, V> {
+        match value.as_row(thread_id, my_id) {
+            Some((id, seq, mine)) => {
+                let sender = if mine { Sender::Me } else { Sender::Them };
+                Ok(Row { id: MessageId(id), seq, sender, value })
+            }
+            None => Err(value),
         }
-        value.text("body")?;
-        value.text("created_at")?;
-        Some(Row {
-            id: MessageId::parse(&value.text("id")?)?,
-            seq: value.number("seq").filter(|seq| *seq > 0)?,
-            sender: if value.text("sender_mongo_id")? == my_id { Sender::Me } else { Sender::Them },
-            value,
-        })
     }
 }
 
@@ -158,7 +154,7 @@ mod tests {
         fn no_row_panics_and_what_is_read_has_a_number(
             value in crate::json::arbitrary::object(&["id", "thread_id", "seq", "sender_mongo_id", "body", "created_at"])
         ) {
-            if let Some(row) = Row::read(value, "a__b", "a") {
+            if let Ok(row) = Row::read(value, "a__b", "a") {
                 prop_assert!(row.seq > 0);
             }
         }
@@ -176,16 +172,16 @@ mod tests {
             "sender_mongo_id": "a", "body": "hi", "created_at": "2026-01-01T00:00:00+00:00"});
         assert_eq!(Row::read(row.clone(), "a__b", "a").unwrap().sender, Sender::Me);
         assert_eq!(Row::read(row.clone(), "a__b", "b").unwrap().sender, Sender::Them);
-        assert!(Row::read(row.clone(), "a__c", "a").is_none());
+        assert!(Row::read(row.clone(), "a__c", "a").is_err());
         for key in ["id", "seq", "sender_mongo_id", "body", "created_at", "thread_id"] {
             let mut broken = row.clone();
             broken[key] = json!(null);
-            assert!(Row::read(broken, "a__b", "a").is_none(), "{key}");
+            assert!(Row::read(broken, "a__b", "a").is_err(), "{key}");
         }
         for seq in [json!(0), json!(-1), json!(1.5), json!("1"), json!(1u64 << 53)] {
             let mut broken = row.clone();
             broken["seq"] = seq;
-            assert!(Row::read(broken, "a__b", "a").is_none());
+            assert!(Row::read(broken, "a__b", "a").is_err());
         }
     }
 

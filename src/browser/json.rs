@@ -10,7 +10,8 @@ use wasm_bindgen::JsValue;
 pub struct Value(pub JsValue);
 
 thread_local! {
-    /// The JavaScript string of each key that was ever asked for: the engine's two dozen literals.
+    /// The JavaScript string of each key that was ever asked for: the engine's two dozen literals, a person's id and those of
+    /// their threads.
     static KEYS: RefCell<Vec<(String, JsValue)>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -55,6 +56,17 @@ impl Json for Value {
 
     fn as_str(&self) -> Option<String> {
         self.0.as_string()
+    }
+
+    fn as_row(&self, thread_id: &str, my_id: &str) -> Option<(u128, u64, bool)> {
+        // The id in four parts, the number in two, and who wrote it.
+        let mut parts = [0u32; 7];
+        if !values::read_row(&self.0, &interned(thread_id), &interned(my_id), &mut parts) {
+            return None;
+        }
+        let [a, b, c, d, high, low, mine] = parts;
+        let id = [a, b, c, d].into_iter().fold(0u128, |id, part| id << 32 | u128::from(part));
+        Some((id, u64::from(high) << 32 | u64::from(low), mine == 1))
     }
 
     fn as_u64(&self) -> Option<u64> {

@@ -2,9 +2,9 @@
 //!
 //! A draft is stored before its bubble shows: what changed with it is told once the write is done, or after a frame.
 //!
-//! A lone change reaches the page at once. After a notification the next one waits until the page has rendered and then
-//! as long as that took, within bounds, so that a burst of thousands of frames, each an event of its own, is a handful of
-//! calls however slow the page is. React renders in a microtask behind the subscriber: what a notification costs is known
+//! A lone change reaches the page at once, and so does one close behind it: a message is confirmed and another comes in. In
+//! the long run the page is left alone after a notification for as long as rendering it took, within bounds, so that a
+//! burst of thousands of frames, each an event of its own, is a handful of calls however slow the page is. React renders in a microtask behind the subscriber: what a notification costs is known
 //! after that, and the next one is a task of its own. No borrow is held while the page is called: it may call any method
 //! from there.
 
@@ -19,6 +19,8 @@ use wasm_bindgen::prelude::*;
 /// How long the page is left alone after it has rendered: as long as that took, but at least and at most so long.
 const PAUSE_MS: f64 = 8.0;
 const LONGEST_PAUSE_MS: f64 = 100.0;
+/// So much of a pause need not be waited out: one more notification after a while of quiet.
+const CREDIT_MS: f64 = PAUSE_MS;
 /// How long a write may hold back a notification: a frame.
 const HELD_MS: f64 = 16.0;
 
@@ -26,8 +28,8 @@ thread_local! {
     static CHANGED: RefCell<Vec<Rc<Session>>> = const { RefCell::new(Vec::new()) };
     /// From a notification until the next task: the page renders.
     static RENDERING: Cell<bool> = const { Cell::new(false) };
-    /// When it had rendered, and the pause behind that.
-    static RENDERED: Cell<(f64, f64)> = const { Cell::new((f64::NEG_INFINITY, 0.0)) };
+    /// When the pauses of all notifications so far are over (the generic cell rate algorithm).
+    static PAUSED_UNTIL: Cell<f64> = const { Cell::new(f64::NEG_INFINITY) };
     static WAITING: Cell<bool> = const { Cell::new(false) };
     static TIMER: Timer = Timer::new(paused);
     /// The same until its microtasks have run.
@@ -77,11 +79,10 @@ pub fn flush() {
     if held || RENDERING.get() || CHANGED.with_borrow(Vec::is_empty) {
         return;
     }
-    let (rendered_at, pause) = RENDERED.get();
-    let wait = rendered_at + pause - clock::mono();
+    let wait = PAUSED_UNTIL.get() - CREDIT_MS - clock::mono();
     if wait > 0.0 {
         if !WAITING.replace(true) {
-            TIMER.with(|timer| timer.set(wait.min(pause)));
+            TIMER.with(|timer| timer.set(wait));
         }
         return;
     }
@@ -99,8 +100,9 @@ pub fn flush() {
 /// Called when the microtasks have run, and in the task behind it.
 fn after() {
     if IN_TASK.replace(false) {
-        let now = clock::mono();
-        RENDERED.set((now, (now - STARTED.get()).clamp(PAUSE_MS, LONGEST_PAUSE_MS)));
+        let rendering = clock::mono() - STARTED.get();
+        let pause = rendering.clamp(PAUSE_MS, LONGEST_PAUSE_MS);
+        PAUSED_UNTIL.set(PAUSED_UNTIL.get().max(STARTED.get()) + rendering + pause);
     } else {
         RENDERING.set(false);
         flush();
@@ -110,6 +112,6 @@ fn after() {
 fn paused() {
     WAITING.set(false);
     // Whatever the clock says: a timer may be early.
-    RENDERED.set((f64::NEG_INFINITY, 0.0));
+    PAUSED_UNTIL.set(PAUSED_UNTIL.get().min(clock::mono() + CREDIT_MS));
     flush();
 }

@@ -4,7 +4,7 @@ use super::error::to_js;
 use super::json::Value;
 use super::values;
 use crate::io::{Diff, State, Status};
-use crate::message::{Message, Sender};
+use crate::message::{Message, PendingMessage, Row, Sender};
 use crate::thread_id::ThreadId;
 use js_sys::Array;
 use wasm_bindgen::JsValue;
@@ -47,11 +47,25 @@ impl View {
         self.snapshot = None;
         match diff {
             Diff::Insert { at, messages } => {
-                let inserted: Array = messages.iter().map(message).collect();
-                values::insert(&self.messages, at as u32, &inserted);
+                for (i, message) in messages.iter().enumerate() {
+                    self.put(at + i, 0, message);
+                }
             }
-            Diff::Update { at, message: updated } => self.messages.set(at as u32, message(&updated)),
+            Diff::Update { at, message } => self.put(at, 1, &message),
             Diff::Remove { at, count } => values::remove(&self.messages, at as u32, count as u32),
+        }
+    }
+
+    fn put(&self, at: usize, replaced: u32, message: &Message<Value>) {
+        let at = at as u32;
+        match message {
+            Message::Sent(Row { value, seq, sender, .. }) => {
+                values::put_sent(&self.messages, at, replaced, &value.0, *seq as f64, *sender == Sender::Me);
+            }
+            Message::Pending(PendingMessage { id, body, written_at, error, .. }) => {
+                let error = error.as_ref().map_or(JsValue::UNDEFINED, to_js);
+                values::put_pending(&self.messages, at, replaced, &id.text(), body, *written_at as f64, &error);
+            }
         }
     }
 
@@ -101,14 +115,4 @@ thread_local! {
 /// The snapshot of a session that is not open.
 pub fn closed() -> JsValue {
     CLOSED.with(JsValue::clone)
-}
-
-fn message(message: &Message<Value>) -> JsValue {
-    match message {
-        Message::Sent(row) => values::sent_message(&row.value.0, row.seq as f64, row.sender == Sender::Me),
-        Message::Pending(pending) => {
-            let error = pending.error.as_ref().map_or(JsValue::UNDEFINED, to_js);
-            values::pending_message(&pending.id.text(), &pending.body, pending.written_at as f64, &error)
-        }
-    }
 }

@@ -35,8 +35,33 @@ export const member = (value, key) => value?.[key]
 export const element = (value, index) => (Array.isArray(value) ? value[index] : undefined)
 export const length = (value) => (Array.isArray(value) ? value.length : undefined)
 
-export const sentMessage = (row, seq, mine) =>
-  Object.freeze({
+const UUID = /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/i
+
+/**
+ * Reads a row of `chat_messages` into `parts`: the id in four, the number in two, and 1 if `me` wrote it. `false` if it is no
+ * row of `thread`.
+ */
+export function readRow(row, thread, me, parts) {
+  if (row?.thread_id !== thread) return false
+  const { id, seq, sender_mongo_id: sender } = row
+  const whole = [row.body, row.created_at, sender, id].every((text) => typeof text === 'string')
+  if (!whole || !UUID.test(id) || !Number.isSafeInteger(seq) || seq < 1) return false
+  const hex = id.replaceAll('-', '')
+  for (let at = 0; at < 4; at++) parts[at] = parseInt(hex.slice(8 * at, 8 * at + 8), 16)
+  parts[4] = seq / 2 ** 32
+  parts[5] = seq
+  parts[6] = sender === me
+  return true
+}
+
+/** Puts a message into `list` at `at`, in the place of so many. */
+const put = (list, at, replaced, message) => {
+  if (at === list.length) list.push(Object.freeze(message))
+  else list.splice(at, replaced, Object.freeze(message))
+}
+
+export const putSent = (list, at, replaced, row, seq, mine) =>
+  put(list, at, replaced, {
     id: row.id.toLowerCase(),
     seq,
     sender: mine ? 'me' : 'them',
@@ -45,7 +70,7 @@ export const sentMessage = (row, seq, mine) =>
     status: 'sent',
   })
 
-export const pendingMessage = (id, body, writtenAt, error) => {
+export const putPending = (list, at, replaced, id, body, writtenAt, error) => {
   const message = {
     id,
     seq: null,
@@ -55,13 +80,7 @@ export const pendingMessage = (id, body, writtenAt, error) => {
     status: error ? 'error' : 'sending',
   }
   if (error) message.error = error
-  return Object.freeze(message)
-}
-
-/** Inserts `messages` into `list` before `at`. */
-export function insert(list, at, messages) {
-  if (at === list.length) for (const message of messages) list.push(message)
-  else list.splice(at, 0, ...messages)
+  put(list, at, replaced, message)
 }
 
 /** Takes `count` messages out of `list` from `at` on. */

@@ -18,11 +18,21 @@ extern "C" {
     pub fn element(value: &JsValue, index: u32) -> JsValue;
     pub fn length(value: &JsValue) -> Option<u32>;
 
-    #[wasm_bindgen(js_name = sentMessage)]
-    pub fn sent_message(row: &JsValue, seq: f64, mine: bool) -> JsValue;
-    #[wasm_bindgen(js_name = pendingMessage)]
-    pub fn pending_message(id: &str, body: &str, written_at: f64, error: &JsValue) -> JsValue;
-    pub fn insert(list: &js_sys::Array, at: u32, messages: &js_sys::Array);
+    #[wasm_bindgen(js_name = readRow)]
+    pub fn read_row(row: &JsValue, thread: &JsValue, me: &JsValue, parts: &mut [u32]) -> bool;
+
+    #[wasm_bindgen(js_name = putSent)]
+    pub fn put_sent(list: &js_sys::Array, at: u32, replaced: u32, row: &JsValue, seq: f64, mine: bool);
+    #[wasm_bindgen(js_name = putPending)]
+    pub fn put_pending(
+        list: &js_sys::Array,
+        at: u32,
+        replaced: u32,
+        id: &str,
+        body: &str,
+        written_at: f64,
+        error: &JsValue,
+    );
     /// `Array::splice` of js-sys always puts something in, were it `undefined`.
     pub fn remove(list: &js_sys::Array, at: u32, count: u32);
     #[wasm_bindgen(js_name = frozenCopy)]

@@ -39,7 +39,7 @@ const BASE: u64 = 500;
 const FLOOR: u64 = 50;
 /// The shortest wait after a failure while others succeed, in ms: what fails on its own must not be tried as often as
 /// they succeed.
-const RELIEVED: u64 = 2_000;
+const RELIEVED: u64 = 1_000;
 
 impl Backoff {
     /// A failure: waits from `now` on, at least `at_least` ms and else at most `cap` ms.

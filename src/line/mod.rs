@@ -62,6 +62,8 @@ pub(crate) struct Server {
     pub good_news: bool,
     /// When PostgREST itself answered last.
     pub answered_at: u64,
+    /// When it took a message last.
+    pub took_at: Option<u64>,
     /// Whether it tells after a join when broadcasts can flow.
     pub tells_ready: bool,
 }
@@ -76,7 +78,7 @@ pub(crate) struct Sending {
 }
 
 /// The longest wait after a failure, in ms: while a message waits to be sent, while the page is seen, and else.
-const CAP_WAITING: u64 = 3_000;
+const CAP_WAITING: u64 = 2_000;
 const CAP_SEEN: u64 = 10_000;
 const CAP_HIDDEN: u64 = 30_000;
 /// How long the token endpoint may take.

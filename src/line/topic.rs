@@ -259,11 +259,19 @@ impl Topic {
         line.fail(&mut self.backoff, 0);
     }
 
-    /// Refused for what may last: joins again ever more slowly, as each refusal stalls the socket for 5 s.
+    /// Refused for what may last: joins again ever more slowly, as each refusal stalls the socket for 5 s. At once where a
+    /// message was sent since the join was: its sender is a participant, so what was refused may be allowed by now.
     pub fn refused<V>(&mut self, line: &mut Line<V>) {
+        let over = match self.state {
+            State::Joining { deadline, .. } => line.server.took_at.is_some_and(|at| at + JOIN_WITHIN > deadline),
+            State::Idle | State::Joined { .. } => false,
+        };
         self.state = State::Idle;
-        let tries = self.backoff.tries();
-        let wait = if tries < REFUSED_FEW { (REFUSED_FIRST << tries).min(REFUSED_CAP) } else { REFUSED_LONG };
+        let wait = match self.backoff.tries() {
+            _ if over => 0,
+            tries if tries < REFUSED_FEW => (REFUSED_FIRST << tries).min(REFUSED_CAP),
+            _ => REFUSED_LONG,
+        };
         self.backoff.fail_for(line.now(), wait + line.rng.up_to(wait / 4));
     }
 

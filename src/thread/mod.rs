@@ -111,9 +111,8 @@ impl Thread {
         self.leave(line);
         self.reader.close(line);
         self.settle_older(line, Err(Code::Closed.into()));
-        if self.shown.close() {
-            line.emit(Output::Opened(self.id.clone(), Err(Code::Closed.into())));
-        }
+        self.shown.opened(line, &self.id, Err(Code::Closed.into()));
+        self.shown.close();
         let diffs = self.timeline.trim();
         line.show(&self.id, diffs);
     }
@@ -234,7 +233,7 @@ impl Thread {
         match event {
             "INSERT" => {
                 let record = payload.get("record").filter(|_| from_database);
-                match record.and_then(|record| Row::read(record, self.id.as_str(), &line.config.my_id)) {
+                match record.and_then(|record| Row::read(record, self.id.as_str(), &line.config.my_id).ok()) {
                     Some(row) => {
                         line.server.good_news = true;
                         self.watch.heard(row.seq);
@@ -266,7 +265,7 @@ impl Thread {
                 ensure::Fact::Stop(error) => self.stop(line, error),
             }
         } else if self.sender.awaits(request) {
-            match self.sender.answered(line, place!(self), request, answer) {
+            match self.sender.answered(line, place!(self), answer) {
                 sender::Fact::Sent(row) => self.sent(line, row),
                 sender::Fact::WantsRead => self.reader.want_news(),
                 sender::Fact::Stop(error) => self.stop(line, error),
@@ -288,15 +287,13 @@ impl Thread {
     }
 
     /// A send worked.
-    fn sent<V>(&mut self, line: &mut Line<V>, row: Option<Row<V>>) {
+    fn sent<V>(&mut self, line: &mut Line<V>, row: Row<V>) {
         // Its sender is a participant, and what refused the join may be over.
         self.topic.backoff().relieve();
-        if let Some(row) = row {
-            if self.topic.is_joined() {
-                self.watch.expect(line.now(), row.seq);
-            }
-            self.confirm(line, row);
+        if self.topic.is_joined() {
+            self.watch.expect(line.now(), row.seq);
         }
+        self.confirm(line, row);
     }
 
     /// A row came alone: it takes the place of its pending message, if it has one.
@@ -440,17 +437,18 @@ impl Thread {
 
     /// Tells the page what changed.
     pub(crate) fn show<V>(&mut self, line: &mut Line<V>) {
-        let stopped = self.stopped.as_ref().or(line.token.stopped()).cloned();
-        self.shown.end_opening(line, &self.id, self.reader.is_loaded(), stopped.as_ref());
-        if let Some(error) = stopped {
+        if let Some(error) = self.stopped.as_ref().or(line.token.stopped()).cloned() {
+            self.shown.opened(line, &self.id, Err(error.clone()));
             self.settle_older(line, Err(error));
+        } else if self.reader.is_loaded() {
+            self.shown.opened(line, &self.id, Ok(()));
         }
         let standing = Standing {
             open: self.sessions > 0,
-            stopped: self.stopped.clone(),
+            stopped: self.stopped.as_ref(),
             loaded: self.reader.is_loaded(),
             receiving: self.topic.is_joined() && self.watch.flows(line.now()),
-            not_sending: self.sender.error().cloned(),
+            not_sending: self.sender.error(),
             has_older: self.timeline.has_older(),
             loading_older: self.reader.is_loading_older(),
         };
@@ -461,7 +459,7 @@ impl Thread {
     fn stop<V>(&mut self, line: &mut Line<V>, error: ChatError) {
         self.leave(line);
         self.reader.abort(line);
-        self.sender.abort_send(line);
+        self.sender.abort(line);
         self.stopped = Some(error);
     }
 

@@ -395,7 +395,8 @@ impl Reader {
 
     /// Gives up the reads in flight.
     pub fn abort<V>(&mut self, line: &mut Line<V>) {
-        for read in self.reads().collect::<Vec<_>>() {
+        loop {
+            let Some(read) = self.reads().next() else { return };
             self.ended(read.request);
             line.abort(read.request);
         }
@@ -417,11 +418,16 @@ fn read_rows<V: Json>(value: &V, thread: &str, my_id: &str) -> Option<Answered<V
     let count = value.len()?;
     let (mut rows, mut span) = (Vec::new(), None);
     for value in (0..count).filter_map(|i| value.at(i)) {
-        if let Some(seq) = value.number("seq") {
+        let row = Row::read(value, thread, my_id);
+        let seq = match &row {
+            Ok(row) => Some(row.seq),
+            Err(unreadable) => unreadable.number("seq"),
+        };
+        if let Some(seq) = seq {
             let (low, high) = span.unwrap_or((seq, seq));
             span = Some((seq.min(low), seq.max(high)));
         }
-        rows.extend(Row::read(value, thread, my_id));
+        rows.extend(row);
     }
     (span.is_some() || count == 0).then_some(Answered { rows, span })
 }

@@ -18,9 +18,8 @@ use crate::thread_id::ThreadId;
 #[derive(Debug, Default)]
 pub(super) struct Sender {
     outbox: Outbox,
-    /// The sends whose answers are awaited. One at most is of a message that is still in the outbox, or the order could not
-    /// be kept; the others were confirmed by a broadcast that was faster.
-    sends: Vec<InFlight>,
+    /// The send whose answer is awaited: there is one at most, or the order could not be kept.
+    in_flight: Option<InFlight>,
     blocked: Option<Blocked>,
     /// Why what waits is not sent yet, if sending failed since the last time that it worked.
     error: Option<ChatError>,
@@ -54,8 +53,8 @@ pub(super) struct Place<'a> {
 
 /// What the answer to a send says.
 pub(super) enum Fact<V> {
-    /// The message is in the table. It still stands in the outbox, unless a broadcast was faster.
-    Sent(Option<Row<V>>),
+    /// The message is in the table. It still stands in the outbox.
+    Sent(Row<V>),
     /// A read would tell whether it is the message that is refused, or the way that is blocked.
     WantsRead,
     /// Nothing can be asked with these options.
@@ -160,26 +159,35 @@ impl Sender {
     /// Drops a message that is not sent.
     pub fn discard<V>(&mut self, line: &mut Line<V>, place: Place, id: MessageId) {
         let Some(index) = self.outbox.position(id) else { return };
-        let request = self.current().filter(|send| send.message == id).map(|send| send.request);
         self.remove(line, place, index);
-        self.abort(line, request);
+        if self.in_flight.is_some_and(|send| send.message == id) {
+            self.abort(line);
+        }
     }
 
-    /// A message is in the table. If its send's answer is still awaited it may come, and says nothing new: to abort it
-    /// would cost the connection it comes on.
+    /// A message is in the table.
     pub fn confirmed<V>(&mut self, line: &mut Line<V>, place: Place, id: MessageId) {
         if let Some(index) = self.outbox.position(id) {
             self.remove(line, place, index);
-            self.works();
+            self.worked(line, id);
         }
     }
 
     /// The first message of the outbox is in the table, and its bubble stays where it is.
     pub fn first_confirmed<V>(&mut self, line: &mut Line<V>, thread: &ThreadId) {
         if let Some(message) = self.take(0) {
-            self.works();
+            self.worked(line, message.id);
             line.emit(Output::Unstore(thread.clone(), message.id));
         }
+    }
+
+    /// `id` is in the table. Where a broadcast was faster than the answer, that may still come, and says nothing new: to
+    /// abort it would cost the connection it comes on.
+    fn worked<V>(&mut self, line: &mut Line<V>, id: MessageId) {
+        if let Some(send) = self.in_flight.take_if(|send| send.message == id) {
+            line.token.accepted(send.generation, Verifier::Rest);
+        }
+        self.works();
     }
 
     fn works(&mut self) {
@@ -187,27 +195,16 @@ impl Sender {
         self.error = None;
     }
 
-    /// The send of a message that is still in the outbox.
-    fn current(&self) -> Option<InFlight> {
-        self.sends.iter().find(|send| self.holds(send.message)).copied()
-    }
-
-    /// Gives up the send in flight: the message stays, to be sent again.
-    pub fn abort_send<V>(&mut self, line: &mut Line<V>) {
-        let request = self.current().map(|send| send.request);
-        self.abort(line, request);
-    }
-
-    fn abort<V>(&mut self, line: &mut Line<V>, request: Option<RequestId>) {
-        if let Some(request) = request {
-            self.sends.retain(|send| send.request != request);
-            line.abort(request);
+    /// Gives up the send in flight: its message stays, to be sent again.
+    pub fn abort<V>(&mut self, line: &mut Line<V>) {
+        if let Some(send) = self.in_flight.take() {
+            line.abort(send.request);
         }
     }
 
     /// Sends the next message. `allowed`: the thread is known to exist.
     pub fn drive<V>(&mut self, line: &mut Line<V>, thread: &ThreadId, access: &Access, allowed: bool) {
-        if let Some(send) = self.current() {
+        if let Some(send) = self.in_flight {
             if line.reached(send.since + SLOW) {
                 self.error.get_or_insert(Code::Timeout.into());
             }
@@ -236,36 +233,27 @@ impl Sender {
         };
         let message = message.id;
         let request = line.request(request, ANSWER_WITHIN);
-        self.sends.push(InFlight { request, message, since: line.now(), generation: access.generation });
+        self.in_flight = Some(InFlight { request, message, since: line.now(), generation: access.generation });
     }
 
     pub fn awaits(&self, request: RequestId) -> bool {
-        self.sends.iter().any(|send| send.request == request)
+        self.in_flight.is_some_and(|send| send.request == request)
     }
 
-    /// Takes in an answer that it awaits.
-    pub fn answered<V: Json>(
-        &mut self,
-        line: &mut Line<V>,
-        place: Place,
-        request: RequestId,
-        answer: Answer<V>,
-    ) -> Fact<V> {
-        let Some(at) = self.sends.iter().position(|send| send.request == request) else { return Fact::Nothing };
-        let InFlight { message, generation, .. } = self.sends.swap_remove(at);
+    /// Takes in the answer that it awaits.
+    pub fn answered<V: Json>(&mut self, line: &mut Line<V>, place: Place, answer: Answer<V>) -> Fact<V> {
+        let Some(InFlight { message, generation, .. }) = self.in_flight.take() else { return Fact::Nothing };
         let outcome = rest::outcome(answer);
         if matches!(outcome, Outcome::Done(_)) {
             line.token.accepted(generation, Verifier::Rest);
             line.server.good_news = true;
+            line.server.took_at = Some(line.now());
         }
-        // A broadcast may have been faster.
-        let Some(index) = self.outbox.position(message) else {
-            return if matches!(outcome, Outcome::Done(_)) { Fact::Sent(None) } else { Fact::Nothing };
-        };
+        let Some(index) = self.outbox.position(message) else { return Fact::Nothing };
         let error = match outcome {
             Outcome::Done(value) => match Row::read(value, place.thread.as_str(), &line.config.my_id) {
-                Some(row) => return Fact::Sent(Some(row)),
-                None => {
+                Ok(row) => return Fact::Sent(row),
+                Err(_) => {
                     let said = "insert_chat_message did not answer with a row that has a seq";
                     ChatError::with(Code::SetupMissing, Some(said.into()))
                 }

@@ -17,17 +17,17 @@ pub(super) struct Shown {
 }
 
 /// How the thread's parts stand.
-pub(super) struct Standing {
+pub(super) struct Standing<'a> {
     /// Some session has it open.
     pub open: bool,
     /// Why it has stopped for good.
-    pub stopped: Option<ChatError>,
+    pub stopped: Option<&'a ChatError>,
     /// The first page is there.
     pub loaded: bool,
     /// Joined, and broadcasts are believed to arrive.
     pub receiving: bool,
     /// Why messages are not sent, if some wait.
-    pub not_sending: Option<ChatError>,
+    pub not_sending: Option<&'a ChatError>,
     pub has_older: bool,
     pub loading_older: bool,
 }
@@ -38,11 +38,10 @@ impl Shown {
         self.opening = true;
     }
 
-    /// Nobody looks any more. Returns whether `open()` had not ended.
-    pub fn close(&mut self) -> bool {
+    /// Nobody looks any more.
+    pub fn close(&mut self) {
         self.was_live = false;
         self.error = None;
-        core::mem::take(&mut self.opening)
     }
 
     /// Something failed.
@@ -55,11 +54,10 @@ impl Shown {
         self.error.get_or_insert(error);
     }
 
-    /// Ends `open()` where the first page is there, or the thread has stopped.
-    pub fn end_opening<V>(&mut self, line: &mut Line<V>, thread: &ThreadId, loaded: bool, stopped: Option<&ChatError>) {
-        if self.opening && (stopped.is_some() || loaded) {
-            self.opening = false;
-            line.emit(Output::Opened(thread.clone(), stopped.cloned().map_or(Ok(()), Err)));
+    /// `open()` ends, if it has not: the first page is there, or will not come.
+    pub fn opened<V>(&mut self, line: &mut Line<V>, thread: &ThreadId, result: Result<(), ChatError>) {
+        if core::mem::take(&mut self.opening) {
+            line.emit(Output::Opened(thread.clone(), result));
         }
     }
 
@@ -84,11 +82,11 @@ impl Shown {
         } else {
             Status::Connecting
         };
-        let stopped = standing.stopped.or_else(|| signed_out.cloned());
         let error = match status {
             Status::Live => standing.not_sending,
-            _ => stopped.or_else(|| self.error.clone()).or_else(|| line.token.error().cloned()),
+            _ => standing.stopped.or(signed_out).or(self.error.as_ref()).or(line.token.error()),
         };
+        let error = error.cloned();
         let state = State { status, has_older: standing.has_older, loading_older: standing.loading_older, error };
         if self.state.as_ref() != Some(&state) {
             self.state = Some(state.clone());
