@@ -92,8 +92,8 @@ impl Json for serde_json::Value {
         }
         self.text("body")?;
         self.text("created_at")?;
-        let id = crate::message::MessageId::parse(&self.text("id")?)?;
-        Some((id.0, self.number("seq").filter(|seq| *seq > 0)?, self.text("sender_mongo_id")? == my_id))
+        let id = crate::uuid::parse(&self.text("id")?)?;
+        Some((id, self.number("seq").filter(|seq| *seq > 0)?, self.text("sender_mongo_id")? == my_id))
     }
 }
 

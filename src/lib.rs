@@ -12,6 +12,7 @@
 //! | [`stored`] | a pending message as storage keeps it |
 //! | [`message`] | a message: a row of `chat_messages`, or one that is on its way there |
 //! | [`thread_id`] | two Mongo ids, one thread |
+//! | `uuid` | UUIDs as numbers |
 //! | [`json`] | the JSON that the driver has parsed |
 //! | [`error`] | every failure that a page can see |
 //! | [`mutation`] | faults for the simulation to catch; not in what ships |
@@ -27,6 +28,7 @@ pub mod mutation;
 pub mod stored;
 mod thread;
 pub mod thread_id;
+mod uuid;
 
 #[cfg(target_arch = "wasm32")]
 pub mod browser;

@@ -3,7 +3,10 @@
 //! | file | one idea |
 //! |---|---|
 //! | `session.rs` | `ChatSession`, as a page has it |
-//! | `page.rs` | one signed-in person on the page: engine, sockets, requests, timer |
+//! | `attached.rs` | a session as its client has it |
+//! | `client.rs` | one signed-in person in this tab: it drives the engine |
+//! | `network.rs` | the sockets and requests that are under way |
+//! | `environment.rs` | online, visible |
 //! | `snapshot.rs` | what a page sees of a thread |
 //! | `notify.rs` | telling subscribers, not too often |
 //! | `options.rs` | the options of a session, checked |
@@ -17,13 +20,16 @@
 // What wasm-bindgen generates is unsafe.
 #![allow(unsafe_code)]
 
+mod attached;
+mod client;
 mod clock;
+mod environment;
 mod error;
 mod fetch;
 mod json;
+mod network;
 mod notify;
 mod options;
-mod page;
 mod random;
 mod session;
 mod snapshot;

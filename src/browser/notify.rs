@@ -9,7 +9,6 @@
 //! from there.
 
 use super::clock;
-use super::session::Session;
 use super::timer::Timer;
 use super::values;
 use std::cell::{Cell, RefCell};
@@ -25,7 +24,7 @@ const CREDIT_MS: f64 = PAUSE_MS;
 const HELD_MS: f64 = 16.0;
 
 thread_local! {
-    static CHANGED: RefCell<Vec<Rc<Session>>> = const { RefCell::new(Vec::new()) };
+    static CHANGED: RefCell<Vec<Rc<Subscribers>>> = const { RefCell::new(Vec::new()) };
     /// From a notification until the next task: the page renders.
     static RENDERING: Cell<bool> = const { Cell::new(false) };
     /// When the pauses of all notifications so far are over (the generic cell rate algorithm).
@@ -41,13 +40,43 @@ thread_local! {
     static HELD: Timer = Timer::new(held_long_enough);
 }
 
-/// Notes that `session` has a new snapshot.
-pub fn changed(session: &Rc<Session>) {
-    CHANGED.with_borrow_mut(|changed| {
-        if !changed.iter().any(|known| Rc::ptr_eq(known, session)) {
-            changed.push(session.clone());
+/// Who wants to know when a session has a new snapshot.
+#[derive(Default)]
+pub struct Subscribers {
+    callbacks: RefCell<Vec<(u32, JsValue)>>,
+    last: Cell<u32>,
+}
+
+impl Subscribers {
+    /// Adds one. Returns the key to remove it by.
+    pub fn add(&self, callback: JsValue) -> u32 {
+        let key = self.last.get() + 1;
+        self.last.set(key);
+        self.callbacks.borrow_mut().push((key, callback));
+        key
+    }
+
+    /// Removes the one of `key`.
+    pub fn remove(&self, key: u32) {
+        self.callbacks.borrow_mut().retain(|(known, _)| *known != key);
+    }
+
+    /// Notes that there is something new; [`flush`] tells it.
+    pub fn changed(self: &Rc<Self>) {
+        CHANGED.with_borrow_mut(|changed| {
+            if !changed.iter().any(|known| Rc::ptr_eq(known, self)) {
+                changed.push(self.clone());
+            }
+        });
+    }
+
+    fn notify(&self) {
+        // Copied first: a callback may add and remove others.
+        let callbacks: Vec<_> = self.callbacks.borrow().iter().map(|(_, callback)| callback.clone()).collect();
+        for callback in callbacks {
+            values::notify(&callback);
         }
-    });
+    }
 }
 
 /// Holds back what changes until [`written`] is called with what this gives, for a frame at most.
@@ -89,10 +118,8 @@ pub fn flush() {
     RENDERING.set(true);
     IN_TASK.set(true);
     STARTED.set(clock::mono());
-    for session in CHANGED.take() {
-        for subscriber in session.subscribers() {
-            values::notify(&subscriber);
-        }
+    for subscribers in CHANGED.take() {
+        subscribers.notify();
     }
     AFTER.with(|after| values::after_microtasks(after.as_ref()));
 }

@@ -1,7 +1,7 @@
 //! The drafts that storage keeps beyond the page's life.
 
 use super::json::Value;
-use super::{notify, random};
+use super::random;
 use crate::json::Json;
 use crate::message::{MessageId, PendingMessage};
 use crate::stored;
@@ -66,6 +66,8 @@ impl Drop for SignOuts {
 
 /// What storage tells.
 pub enum Event {
+    /// All writes up to the one of this ticket have ended.
+    Written(u32),
     /// Whether what is written is kept.
     Works(bool),
     /// Drafts that other pages left, by thread.
@@ -83,11 +85,11 @@ pub struct Storage {
 impl Storage {
     /// Finds what other pages left, now and when one of them ends.
     pub fn new(project: &str, person: &str, tell: impl Fn(Event) + Clone + 'static) -> Self {
-        let (works, adopted) = (tell.clone(), tell);
+        let (written, works, adopted) = (tell.clone(), tell.clone(), tell);
         let me = person.to_owned();
         let callbacks: [Closure<dyn Fn(JsValue) -> JsValue>; 3] = [
-            Closure::new(|ticket: JsValue| {
-                notify::written(ticket.as_f64().unwrap_or_default() as u32);
+            Closure::new(move |ticket: JsValue| {
+                written(Event::Written(ticket.as_f64().unwrap_or_default() as u32));
                 JsValue::UNDEFINED
             }),
             Closure::new(move |value: JsValue| {
@@ -109,10 +111,10 @@ impl Storage {
         Storage { storage, _callbacks: callbacks }
     }
 
-    /// Writes a draft over the one of its id; what the page sees of it waits for that.
-    pub fn put(&self, thread: &ThreadId, message: &PendingMessage) {
+    /// Writes a message over the one of its id; [`Event::Written`] tells of it by `ticket`.
+    pub fn put(&self, ticket: u32, thread: &ThreadId, message: &PendingMessage) {
         self.storage.put(
-            notify::hold(),
+            ticket,
             &message.id.text(),
             thread.as_str(),
             message.order as f64,

@@ -1,6 +1,8 @@
 //! One `setTimeout` at a time.
 
-use std::cell::RefCell;
+use super::clock;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
@@ -38,6 +40,44 @@ impl Timer {
         if let Some(id) = self.pending.take() {
             clear_timeout(&id);
         }
+    }
+}
+
+/// A timer that fires no later than it is told.
+pub struct Alarm {
+    timer: Timer,
+    due: Rc<Cell<Option<u64>>>,
+}
+
+impl Alarm {
+    /// One that is not set.
+    pub fn new(callback: impl Fn() + 'static) -> Self {
+        let due = Rc::new(Cell::new(None));
+        let fired = due.clone();
+        let timer = Timer::new(move || {
+            fired.set(None);
+            callback();
+        });
+        Alarm { timer, due }
+    }
+
+    /// Fires at `due`, on the monotonic clock, or before. One that fires too early does no harm, and most deadlines only move
+    /// away, with each frame of a burst: to set the timer anew for every one of them would cost more than the frame.
+    pub fn set(&self, due: Option<u64>) {
+        match due {
+            Some(due) if self.due.get().is_none_or(|set| due < set) => {
+                self.due.set(Some(due));
+                self.timer.set(due as f64 - clock::mono());
+            }
+            Some(_) => {}
+            None => self.clear(),
+        }
+    }
+
+    /// Does not fire.
+    pub fn clear(&self) {
+        self.due.set(None);
+        self.timer.clear();
     }
 }
 

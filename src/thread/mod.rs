@@ -3,17 +3,21 @@
 //! | file | one idea |
 //! |---|---|
 //! | `ensure.rs` | whether the thread exists |
-//! | `reader.rs` | when and what to read |
-//! | `timeline.rs` | confirmed messages in seq order, and which numbers are known |
+//! | `reader.rs`, `poll.rs` | what to read and when; how often a quiet thread is polled |
+//! | `timeline.rs`, `covered.rs` | confirmed messages in seq order; which numbers are known |
 //! | `watch.rs` | whether broadcasts arrive |
 //! | `sender.rs`, `outbox.rs` | sending what is not confirmed; in which order |
+//! | `incoming.rs` | what follows from what the server says |
 //! | `shown.rs` | what the page has been told |
 //!
 //! [`Thread::drive`] is level-triggered: it looks at what is wanted and what is there, and starts what is missing. Events
 //! only change what is wanted. So no event can be missed for good, whatever the order in which things fail.
 
+mod covered;
 mod ensure;
+mod incoming;
 mod outbox;
+mod poll;
 mod reader;
 mod sender;
 mod shown;
@@ -21,22 +25,20 @@ mod timeline;
 mod watch;
 
 use crate::error::{ChatError, Code};
-use crate::io::{Answer, Diff, Output, RequestId};
-use crate::json::Json;
+use crate::io::Output;
 use crate::line::backoff::Backoff;
-use crate::line::phoenix::Incoming;
-use crate::line::rest::SeqRange;
 use crate::line::token::Access;
-use crate::line::topic::{self, Topic};
+use crate::line::topic::Topic;
 use crate::line::{Line, limit};
-use crate::message::{MessageId, PendingMessage, Row};
+use crate::message::{MessageId, PendingMessage};
 use crate::mutation::{Mutation, mutated};
 use crate::thread_id::ThreadId;
 use ensure::Ensure;
-use reader::{Cause, Purpose, Reader, Situation};
+use poll::Broadcasts;
+use reader::{Reader, Situation};
 use sender::{Place, Sender};
 use shown::{Shown, Standing};
-use timeline::{Answered, Timeline};
+use timeline::Timeline;
 use watch::Watch;
 
 /// A thread that sessions have open, or had open a moment ago.
@@ -60,13 +62,6 @@ pub(crate) struct Thread {
 const LINGER: u64 = 30_000;
 /// Messages a page until a session says otherwise.
 const DEFAULT_PAGE_SIZE: u32 = 50;
-
-/// Where the outbox is shown; of two fields, so that others may be borrowed beside it.
-macro_rules! place {
-    ($thread:ident) => {
-        Place { thread: &$thread.id, above: $thread.timeline.len() }
-    };
-}
 
 impl Thread {
     /// `known`: it existed a while ago.
@@ -119,7 +114,7 @@ impl Thread {
 
     pub(crate) fn send<V>(&mut self, line: &mut Line<V>, id: MessageId, body: String) {
         if !self.timeline.holds(id) && !self.sender.holds(id) {
-            self.sender.add(line, place!(self), id, body);
+            self.sender.add(line, place(&self.id, &self.timeline), id, body);
         }
     }
 
@@ -133,15 +128,15 @@ impl Thread {
             }
             !sent
         });
-        self.sender.restore(line, place!(self), messages);
+        self.sender.restore(line, place(&self.id, &self.timeline), messages);
     }
 
     pub(crate) fn retry<V>(&mut self, line: &mut Line<V>, id: MessageId) {
-        self.sender.retry(line, place!(self), id);
+        self.sender.retry(line, place(&self.id, &self.timeline), id);
     }
 
     pub(crate) fn discard<V>(&mut self, line: &mut Line<V>, id: MessageId) {
-        self.sender.discard(line, place!(self), id);
+        self.sender.discard(line, place(&self.id, &self.timeline), id);
     }
 
     pub(crate) fn load_older(&mut self) {
@@ -191,165 +186,6 @@ impl Thread {
         }
         self.watch.left();
         self.reader.disconnected();
-    }
-
-    /// Takes in a frame of its topic.
-    pub(crate) fn heard<V: Json>(&mut self, line: &mut Line<V>, incoming: Incoming<V>) {
-        let now = line.now();
-        match self.topic.handle(line, incoming) {
-            None => {}
-            Some(topic::Fact::Joined) => {
-                self.reader.joined(now);
-                self.watch.joined(now, line.server.tells_ready);
-            }
-            Some(topic::Fact::Ready) => {
-                self.watch.ready();
-                self.reader.ready(now);
-            }
-            Some(topic::Fact::Unauthorized(reason)) => self.unauthorized(line, reason),
-            Some(topic::Fact::Failed(error)) => self.shown.failed(error),
-            Some(topic::Fact::Ended) => self.watch.left(),
-            Some(topic::Fact::Broadcast { event, payload, from_database }) => {
-                self.broadcast(line, &event, &payload, from_database);
-            }
-        }
-    }
-
-    /// Realtime alone never ends a thread: REST goes on, and refuses by itself what is not allowed.
-    fn unauthorized<V>(&mut self, line: &mut Line<V>, reason: String) {
-        if self.ensure.doubt() {
-            return self.topic.reset();
-        }
-        if mutated(Mutation::StopOnRefusal) {
-            return self.stop(line, ChatError::with(Code::NotAParticipant, Some(reason)));
-        }
-        // RLS lets participants alone see a row.
-        let code = if self.timeline.is_empty() { Code::NotAParticipant } else { Code::Server };
-        self.shown.failed(ChatError::with(code, Some(reason)));
-        self.topic.refused(line);
-    }
-
-    fn broadcast<V: Json>(&mut self, line: &mut Line<V>, event: &str, payload: &V, from_database: bool) {
-        match event {
-            "INSERT" => {
-                let record = payload.get("record").filter(|_| from_database);
-                match record.and_then(|record| Row::read(record, self.id.as_str(), &line.config.my_id).ok()) {
-                    Some(row) => {
-                        line.server.good_news = true;
-                        self.watch.heard(row.seq);
-                        self.confirm(line, row);
-                    }
-                    // Not certainly the database's word: a reason to ask it, no more.
-                    None => self.reader.want_news(),
-                }
-            }
-            // Somebody's messages were erased (erase_chat_person).
-            "CHANGE" => {
-                self.timeline.outdate();
-                self.reader.want_news();
-            }
-            _ => {}
-        }
-    }
-
-    pub(crate) fn awaits(&self, request: RequestId) -> bool {
-        self.ensure.awaits(request) || self.reader.awaits(request) || self.sender.awaits(request)
-    }
-
-    /// Takes in an answer that it awaits.
-    pub(crate) fn answered<V: Json>(&mut self, line: &mut Line<V>, request: RequestId, answer: Answer<V>) {
-        if self.ensure.awaits(request) {
-            match self.ensure.answered(line, &self.id, answer) {
-                ensure::Fact::Settled => {}
-                ensure::Fact::Failed(error) => self.shown.failed(error),
-                ensure::Fact::Stop(error) => self.stop(line, error),
-            }
-        } else if self.sender.awaits(request) {
-            match self.sender.answered(line, place!(self), answer) {
-                sender::Fact::Sent(row) => self.sent(line, row),
-                sender::Fact::WantsRead => self.reader.want_news(),
-                sender::Fact::Stop(error) => self.stop(line, error),
-                sender::Fact::Nothing => {}
-            }
-        } else {
-            match self.reader.answered(line, &self.id, request, answer) {
-                reader::Fact::Page(purpose, range, answered) => self.page_came(line, purpose, range, answered),
-                reader::Fact::Failed(error, asked) => {
-                    if asked {
-                        self.settle_older(line, Err(error.clone()));
-                    }
-                    self.shown.failed(error);
-                }
-                reader::Fact::Stop(error) => self.stop(line, error),
-                reader::Fact::Nothing => {}
-            }
-        }
-    }
-
-    /// A send worked.
-    fn sent<V>(&mut self, line: &mut Line<V>, row: Row<V>) {
-        // Its sender is a participant, and what refused the join may be over.
-        self.topic.backoff().relieve();
-        if self.topic.is_joined() {
-            self.watch.expect(line.now(), row.seq);
-        }
-        self.confirm(line, row);
-    }
-
-    /// A row came alone: it takes the place of its pending message, if it has one.
-    fn confirm<V>(&mut self, line: &mut Line<V>, row: Row<V>) {
-        if self.timeline.is_denied_by_row(&row) {
-            self.start_over(line);
-        }
-        let next = self.timeline.is_contiguous_with(row.seq);
-        if next && self.sender.is_first(row.id) {
-            // The usual case: the bubble stays where it is.
-            self.sender.first_confirmed(line, &self.id);
-            let diffs = self.timeline.arrived(row).into_iter().map(bubble_stays);
-            line.show(&self.id, diffs);
-            return;
-        }
-        self.sender.confirmed(line, place!(self), row.id);
-        let diffs = self.timeline.arrived(row);
-        line.show(&self.id, diffs);
-    }
-
-    fn page_came<V>(&mut self, line: &mut Line<V>, purpose: Purpose, range: SeqRange, answered: Answered<V>) {
-        if self.timeline.is_denied_by(range, &answered) {
-            self.start_over(line);
-            // What lies between must be read as well.
-            if !range.is_newest_page() {
-                self.reader.want_news();
-                return self.settle_older(line, Ok(()));
-            }
-        }
-        let newest = self.timeline.newest();
-        let top = answered.span.map_or(0, |(_, high)| high);
-        for row in answered.rows.iter().filter(|_| !mutated(Mutation::KeepDraftOfRow)) {
-            self.sender.confirmed(line, place!(self), row.id);
-        }
-        let diffs = self.timeline.read(range, answered);
-        line.show(&self.id, diffs);
-        self.reader.done(line.now(), purpose, top == 0, top > newest);
-        match purpose {
-            Purpose::Newest { cause, .. } => {
-                if cause == Cause::Poll && top > newest && self.topic.is_joined() {
-                    self.watch.expect(line.now(), top);
-                }
-                if self.timeline.is_doubted() {
-                    self.reader.want_news();
-                }
-            }
-            Purpose::Older => self.settle_older(line, Ok(())),
-            Purpose::Hole => {}
-        }
-    }
-
-    /// The database has another history than the one that is shown.
-    fn start_over<V>(&mut self, line: &mut Line<V>) {
-        self.watch.forget();
-        let diffs = self.timeline.forget();
-        line.show(&self.id, diffs);
     }
 }
 
@@ -427,8 +263,11 @@ impl Thread {
     fn drive_reads<V>(&mut self, line: &mut Line<V>, access: &Access) {
         let situation = Situation {
             known: self.ensure.is_known(),
-            joined: self.topic.is_joined(),
-            flows: self.watch.flows(line.now()),
+            broadcasts: match self.topic.is_joined() {
+                false => Broadcasts::Away,
+                true if self.watch.flows(line.now()) => Broadcasts::Flow,
+                true => Broadcasts::Silent,
+            },
         };
         if self.reader.drive(line, &self.id, &mut self.timeline, situation, access) {
             self.settle_older(line, Ok(()));
@@ -475,13 +314,7 @@ impl Thread {
     }
 }
 
-/// A message that is confirmed where it stands becomes what was inserted.
-fn bubble_stays<V>(diff: Diff<V>) -> Diff<V> {
-    match diff {
-        Diff::Insert { at, mut messages } if messages.len() == 1 => match messages.pop() {
-            Some(message) => Diff::Update { at, message },
-            None => Diff::Insert { at, messages },
-        },
-        diff => diff,
-    }
+/// Where the outbox of a thread is shown. Not a method: what else it has may be borrowed beside it.
+fn place<'a>(thread: &'a ThreadId, timeline: &Timeline) -> Place<'a> {
+    Place { thread, above: timeline.len() }
 }

@@ -2,6 +2,7 @@
 //!
 //! Two reads may be in flight: one at the newest end (the newest page or a hole) and one of older messages.
 
+use super::poll::{Broadcasts, Poll};
 use super::timeline::{Answered, Timeline};
 use crate::error::{ChatError, Code};
 use crate::io::{Answer, Request, RequestId};
@@ -87,24 +88,12 @@ pub(super) enum Purpose {
     Older,
 }
 
-/// When a quiet thread is polled.
-#[derive(Debug)]
-struct Poll {
-    at: u64,
-    every: u64,
-    /// When the newest page was read last, while what it told is still worth something.
-    read_at: Option<u64>,
-}
-
 /// What the reader needs to know of the thread's other parts.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Situation {
     /// The thread is known to exist.
     pub known: bool,
-    /// Its topic is joined.
-    pub joined: bool,
-    /// Its broadcasts are believed to arrive.
-    pub flows: bool,
+    pub broadcasts: Broadcasts,
 }
 
 /// What an answer brought.
@@ -119,17 +108,8 @@ pub(super) enum Fact<V> {
     Nothing,
 }
 
-/// How long a read of the newest page makes the one after a join less urgent, in ms.
-const FRESH: u64 = 5_000;
 /// How long the word that broadcasts flow is waited for, in ms: a server that tells looks every 500 ms.
 const READY_WITHIN: u64 = 800;
-/// How often a quiet thread is polled, in ms: from, to, while it is not joined, and at most and at least while it is joined
-/// and broadcasts do not arrive.
-const POLL_FIRST: u64 = 20_000;
-const POLL_LAST: u64 = 45_000;
-const POLL_UNJOINED: u64 = 10_000;
-const POLL_SILENT: u64 = 5_000;
-const POLL_SILENT_FIRST: u64 = 2_000;
 /// How long PostgREST may take.
 const ANSWER_WITHIN: u64 = 20_000;
 
@@ -140,7 +120,7 @@ impl Default for Reader {
             news: News::Known,
             newest: None,
             older: Older::Idle,
-            poll: Poll { at: 0, every: POLL_FIRST, read_at: None },
+            poll: Poll::default(),
             backoff: Backoff::default(),
             pace: Pace::default(),
         }
@@ -179,12 +159,11 @@ impl Reader {
 
     /// The topic is joined: what came before is not broadcast.
     pub fn joined(&mut self, now: u64) {
-        self.poll.every = POLL_FIRST;
+        let fresh = self.poll.joined(now);
         if mutated(Mutation::NoCatchUpAfterJoin) {
             return;
         }
         // Little can be new since, and the word that broadcasts flow asks for a read, too: one for both.
-        let fresh = self.poll.read_at.is_some_and(|at| now < at + FRESH);
         let not_before = if fresh { now + READY_WITHIN } else { now };
         self.news = News::Wanted { cause: Cause::News, not_before };
     }
@@ -201,9 +180,9 @@ impl Reader {
         }
     }
 
-    /// Broadcasts are missed from now on: what was read before says nothing of them.
+    /// Broadcasts are missed from now on.
     pub fn disconnected(&mut self) {
-        self.poll.read_at = None;
+        self.poll.disconnected();
     }
 
     /// Nobody looks any more.
@@ -243,7 +222,10 @@ impl Reader {
         situation: Situation,
         access: &Access,
     ) -> bool {
-        self.drive_poll(line, situation);
+        let idle = self.is_loaded() && self.news == News::Known && self.newest.is_none();
+        if idle && line.device.is_visible() && self.poll.is_due(line, situation.broadcasts) {
+            self.want(Cause::Poll);
+        }
         if !line.reached(self.backoff.until()) {
             return false;
         }
@@ -263,22 +245,6 @@ impl Reader {
         let Some(range) = timeline.older_page() else { return true };
         self.older = reading(start(line, thread, Purpose::Older, range, access));
         false
-    }
-
-    fn drive_poll<V>(&mut self, line: &mut Line<V>, situation: Situation) {
-        let idle = self.is_loaded() && self.news == News::Known && self.newest.is_none();
-        if !idle || !line.device.is_visible() {
-            return;
-        }
-        let now = line.now();
-        if !situation.joined {
-            self.poll.at = self.poll.at.min(now + POLL_UNJOINED);
-        } else if !situation.flows && self.poll.at > now + POLL_SILENT {
-            self.poll.at = now + POLL_SILENT_FIRST + line.rng.up_to(POLL_SILENT - POLL_SILENT_FIRST);
-        }
-        if line.reached(self.poll.at) && !mutated(Mutation::NoPoll) {
-            self.want(Cause::Poll);
-        }
     }
 
     /// What to read next at the newest end: the newest page if it is wanted, and else a hole.
@@ -385,9 +351,7 @@ impl Reader {
             }
             Purpose::Newest { .. } => {
                 self.first = First::Loaded;
-                self.poll.every = if newer { POLL_FIRST } else { (self.poll.every * 3 / 2).min(POLL_LAST) };
-                self.poll.read_at = Some(now);
-                self.poll.at = now + self.poll.every;
+                self.poll.read(now, newer);
             }
             Purpose::Hole | Purpose::Older => {}
         }

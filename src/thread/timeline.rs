@@ -4,19 +4,18 @@
 //! numbers form ranges; what lies between two of them is a hole, to be read. Below the lowest range is what scrolling up
 //! reads. Every change leaves as a [`Diff`].
 
+use super::covered::Covered;
 use crate::io::Diff;
 use crate::line::rest::SeqRange;
 use crate::message::{Message, MessageId, Row};
 use crate::mutation::{Mutation, mutated};
-use core::ops::RangeInclusive;
 
 /// The confirmed messages of a thread, a window of it that ends with the newest. What they say is not kept here: the page
 /// that shows them has it.
 #[derive(Debug)]
 pub struct Timeline {
     entries: Vec<Entry>,
-    /// Covered numbers: ascending, neither overlapping nor touching.
-    covered: Vec<RangeInclusive<u64>>,
+    covered: Covered,
     page_size: u32,
     /// The newest message when the newest page was read last. What came alone since may stand on another history.
     verified: u64,
@@ -62,7 +61,7 @@ impl Timeline {
     pub fn new(page_size: u32) -> Self {
         Timeline {
             entries: Vec::new(),
-            covered: Vec::new(),
+            covered: Covered::default(),
             page_size,
             verified: 0,
             last_when_asked: 0,
@@ -87,30 +86,29 @@ impl Timeline {
 
     /// The highest number that is covered; 0 if none is.
     pub fn newest(&self) -> u64 {
-        self.covered.last().map_or(0, |range| *range.end())
+        self.covered.last()
     }
 
     /// Whether anything before the window may exist.
     pub fn has_older(&self) -> bool {
-        self.covered.first().is_some_and(|range| *range.start() > 1)
+        self.covered.first().is_some_and(|first| first > 1)
     }
 
     /// Whether a message is here.
     pub fn holds(&self, id: MessageId) -> bool {
         self.entries.iter().any(|entry| entry.id == id)
     }
+}
 
+/// What there is to read.
+impl Timeline {
     /// The page to read for what is new. Read again after every join it finds what the broadcasts have not brought;
     /// holes below it are found by the answer. It begins with the newest message that such a page brought, if there is one:
     /// where that is missing, the database was set back to an earlier time.
     pub fn newest_page(&mut self) -> SeqRange {
         self.last_when_asked = self.last();
         // From the lowest range up to its end everything is covered: above that is what must be looked at again.
-        let known = if self.covered.len() == 1 || mutated(Mutation::SkipHoleCheck) {
-            self.newest()
-        } else {
-            self.contiguous_to()
-        };
+        let known = if mutated(Mutation::SkipHoleCheck) { self.newest() } else { self.covered.contiguous_to() };
         let anchor = match self.id_of(self.verified) {
             Some(_) => self.verified,
             None => self.entries.first().map_or(0, |entry| entry.seq),
@@ -125,7 +123,7 @@ impl Timeline {
 
     /// The page to read for scrolling up; `None` if there is nothing older.
     pub fn older_page(&self) -> Option<SeqRange> {
-        let first = *self.covered.first()?.start();
+        let first = self.covered.first()?;
         (first > 1).then_some(SeqRange { after: 0, before: Some(first), limit: self.page_size })
     }
 
@@ -134,16 +132,8 @@ impl Timeline {
         if mutated(Mutation::SkipHoleCheck) {
             return None;
         }
-        let [.., below, above] = self.covered.as_slice() else {
-            return None;
-        };
-        let (before, mut after) = (*above.start(), *below.end());
-        for range in self.covered.iter().rev().skip(1) {
-            if before - range.end() > u64::from(self.page_size) + 1 || mutated(Mutation::ReadStorm) {
-                break;
-            }
-            after = *range.end();
-        }
+        let widest = if mutated(Mutation::ReadStorm) { 0 } else { self.page_size.into() };
+        let (mut after, before) = self.covered.holes(widest)?;
         // With the message below, as in `newest_page`.
         if self.id_of(after).is_some() && before - after <= u64::from(self.page_size) {
             after -= 1;
@@ -153,18 +143,17 @@ impl Timeline {
 
     /// Whether `seq` is the next number, with no hole before it.
     pub fn is_contiguous_with(&self, seq: u64) -> bool {
-        self.covered.len() <= 1 && seq == self.newest() + 1
+        !self.covered.has_hole() && seq == self.newest() + 1
     }
 
     /// Whether the window holds less than a page although there is more to read.
     pub fn is_unfilled(&self) -> bool {
         self.entries.len() < self.page_size as usize && self.has_older()
     }
+}
 
-    fn contiguous_to(&self) -> u64 {
-        self.covered.first().map_or(0, |range| *range.end())
-    }
-
+/// What was read.
+impl Timeline {
     /// Whether an answer tells of another history than the one that is here: the database was restored to an earlier time
     /// (point-in-time recovery), and numbers are given again. Then forget all, and read anew.
     pub fn is_denied_by<V>(&mut self, range: SeqRange, answered: &Answered<V>) -> bool {
@@ -243,7 +232,7 @@ impl Timeline {
             (None, Some((_, high))) => high,
             (None, None) => 0,
         };
-        self.cover(low.max(range.after + 1), high);
+        self.covered.add(low.max(range.after + 1), high);
         let mut diffs = self.merge(rows);
         self.open_fresh_window(&mut diffs);
         if range.before.is_none() {
@@ -257,7 +246,7 @@ impl Timeline {
         if self.older_than_window(row.seq) {
             return Vec::new();
         }
-        self.cover(row.seq, row.seq);
+        self.covered.add(row.seq, row.seq);
         let mut diffs = self.merge(vec![row]);
         self.open_fresh_window(&mut diffs);
         diffs
@@ -265,7 +254,7 @@ impl Timeline {
 
     /// Whether `seq` lies before the window: scrolling up will bring it.
     pub fn older_than_window(&self, seq: u64) -> bool {
-        self.covered.first().is_some_and(|range| seq < *range.start())
+        self.covered.first().is_some_and(|first| seq < first)
     }
 
     /// Forgets all but the newest page.
@@ -281,10 +270,7 @@ impl Timeline {
     }
 
     fn forget_below<V>(&mut self, first: u64) -> Vec<Diff<V>> {
-        self.covered.retain(|range| *range.end() >= first);
-        if let Some(range) = self.covered.first_mut() {
-            *range = first.max(*range.start())..=*range.end();
-        }
+        self.covered.forget_below(first);
         let count = self.entries.partition_point(|entry| entry.seq < first);
         self.entries.drain(..count);
         if count > 0 { vec![Diff::Remove { at: 0, count }] } else { Vec::new() }
@@ -292,27 +278,10 @@ impl Timeline {
 
     fn open_fresh_window<V>(&mut self, diffs: &mut Vec<Diff<V>>) {
         let widest = MAX_HOLE_PAGES * u64::from(self.page_size);
-        let wide = self.covered.windows(2).rev().find_map(|pair| {
-            let (below, above) = (pair[0].end(), pair[1].start());
-            (above - below - 1 > widest).then_some(*above)
-        });
+        let wide = self.covered.above_hole_wider_than(widest);
         if let Some(first) = wide {
             diffs.extend(self.forget_below(first));
         }
-    }
-
-    fn cover(&mut self, low: u64, high: u64) {
-        if low > high {
-            return;
-        }
-        let from = self.covered.partition_point(|range| range.end() + 1 < low);
-        let to = self.covered.partition_point(|range| *range.start() <= high + 1);
-        let mut merged = low..=high;
-        for range in &self.covered[from..to] {
-            merged = *merged.start().min(range.start())..=*merged.end().max(range.end());
-        }
-        self.covered.drain(from..to);
-        self.covered.insert(from, merged);
     }
 
     /// Puts rows, ascending, where they belong. A number that is here stays as it is.
@@ -544,7 +513,7 @@ mod tests {
         let all = SeqRange { limit: 200, ..NEWEST };
         let held: BTreeSet<u64> = (1..=200).filter(|seq| ![10, 150].contains(seq)).collect();
         for seq in held {
-            timeline.cover(seq, seq);
+            timeline.covered.add(seq, seq);
         }
         let mut pages = Vec::new();
         while let Some(page) = timeline.hole() {

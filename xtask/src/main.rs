@@ -2,6 +2,7 @@
 
 mod accounts;
 mod apt;
+mod arrows;
 mod bench;
 mod build;
 mod chaos;
@@ -33,11 +34,8 @@ struct Arguments {
 enum Task {
     /// Run the example: two people chat in your browser
     Demo(demo::Options),
-    /// Run the tests
-    Test {
-        /// Suites to run; all of them if none is named
-        suites: Vec<test::Suite>,
-    },
+    /// Run the tests: all of them, or the suites that are named
+    Test(test::Options),
     /// Measure it beside what one would use instead; all of it rewrites the README's tables
     Bench {
         /// What to measure; everything if nothing is named
@@ -68,7 +66,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = process::end_children_on_signals().and_then(|()| match arguments.command {
         Task::Demo(options) => demo::run(&options).map(|()| true),
-        Task::Test { suites } => test::run(&suites),
+        Task::Test(options) => test::run(&options),
         Task::Bench { benches, pairs } => bench::run(&benches, pairs).map(|()| true),
         Task::Sim(options) => sim::run(&options),
         Task::Chaos(options) => chaos::run(&options),

@@ -5,13 +5,45 @@ use crate::example::{Example, Mode, Project};
 use crate::process::{self, Ran};
 use crate::stack::Stack;
 use crate::toolchain::{self, WasmToolchain};
-use crate::{apt, build, chaos, chromium, firefox, node, paths, sim, tools, webkit};
-use anyhow::{Context, Result};
-use clap::ValueEnum;
+use crate::{apt, arrows, build, chaos, chromium, firefox, node, paths, sim, tools, webkit};
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
 use serde_json::json;
 use std::env;
 use std::fs;
 use std::process::Command;
+
+#[derive(Args)]
+pub struct Options {
+    /// Suites to run, and behind them a part of a test's name: only the tests whose names contain it run
+    #[arg(value_name = "SUITE|NAME", long_help = help())]
+    words: Vec<String>,
+}
+
+fn help() -> String {
+    let suites = Suite::value_variants().iter().filter_map(Suite::to_possible_value);
+    let lines = suites.map(|suite| {
+        let about = suite.get_help().map(ToString::to_string).unwrap_or_default();
+        format!("  {:<12} {about}\n", suite.get_name())
+    });
+    format!(
+        "Suites to run; all of them if none is named:\n\n{}\nBehind them a part of a test's name, such as\n  \
+         cargo xtask test browser a_lone_message\nOnly the tests whose names contain it run; of lint and sim, the checks whose titles do.",
+        lines.collect::<String>()
+    )
+}
+
+impl Options {
+    /// The suites, and the name.
+    fn read(&self) -> Result<(Vec<Suite>, Option<&str>)> {
+        let suites: Vec<Suite> = self.words.iter().map_while(|word| Suite::from_str(word, false).ok()).collect();
+        match &self.words[suites.len()..] {
+            [] => Ok((suites, None)),
+            [name] => Ok((suites, Some(name))),
+            [name, ..] => bail!("{name} is no suite, and a name is one word: see cargo xtask test --help"),
+        }
+    }
+}
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 pub enum Suite {
@@ -35,25 +67,29 @@ pub enum Suite {
     E2e,
 }
 
-/// Runs `suites`, or all of them; true if all passed. The last line it prints is `N passed, N failed`.
-pub fn run(suites: &[Suite]) -> Result<bool> {
+/// True if all passed. The last line it prints is `N passed, N failed`.
+pub fn run(options: &Options) -> Result<bool> {
+    let (suites, name) = options.read()?;
     let mut total = Count::default();
     for suite in Suite::value_variants() {
         if !suites.is_empty() && !suites.contains(suite) {
             continue;
         }
-        let name = suite.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
-        println!("{name}");
-        let mut count = Count::default();
+        let title = suite.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+        println!("{title}");
+        let mut count = Count { name: name.map(str::to_owned), ..Count::default() };
         if let Err(error) = suite.run(&mut count) {
-            println!("  {name}: {error:#}");
+            println!("  {title}: {error:#}");
             count.failed += 1;
         }
-        println!("  {name}: {count}\n");
+        println!("  {title}: {count}\n");
         total.passed += count.passed;
         total.failed += count.failed;
     }
     println!("{total}");
+    if let (Some(name), Count { passed: 0, failed: 0, .. }) = (name, &total) {
+        bail!("no test's name contains {name:?}");
+    }
     Ok(total.failed == 0)
 }
 
@@ -62,9 +98,9 @@ impl Suite {
         match self {
             Suite::Lint => lint(count),
             Suite::Unit => {
-                cargo_test(count, &["chopped-chat", "xtask", "sim"])?;
-                npm_test(count, "pkg-template")?;
-                npm_test(count, "www-example/backend")
+                cargo_test(count, &["--package", "chopped-chat", "--package", "xtask"])?;
+                npm_test(count, "pkg-template", "tests")?;
+                npm_test(count, "www-example/backend", ".tests-built/tests")
             }
             Suite::Sim => simulation(count),
             Suite::Sql => {
@@ -75,11 +111,11 @@ impl Suite {
                 if let Err(error) = psql() {
                     println!("  two ways of installing are left out: {error:#}");
                 }
-                cargo_test(count, &["sql-tests"])
+                cargo_test(count, &["--package", "sql-tests"])
             }
             Suite::StandIn => {
                 node::install("www-example/supabase")?;
-                cargo_test(count, &["supabase-local"])?;
+                cargo_test(count, &["--package", "supabase-local"])?;
                 postgrest(count)
             }
             Suite::SupabaseJs => supabase_js(count),
@@ -101,32 +137,36 @@ fn psql() -> Result<()> {
 fn lint(count: &mut Count) -> Result<()> {
     let root = paths::root();
     let deny = ["--", "--deny", "warnings"];
-    count.check(process::attempt(
-        "cargo fmt",
-        Command::new("cargo").args(["fmt", "--all", "--check"]).current_dir(&root),
-    )?);
-    count.check(process::attempt(
-        "clippy",
-        Command::new("cargo").args(["clippy", "--workspace", "--all-targets"]).args(deny).current_dir(&root),
-    )?);
-    count.check(process::attempt(
-        "clippy for wasm32",
-        WasmToolchain::ready()?
-            .cargo()?
-            // The unit tests are native.
-            .args(["clippy", "--package", "chopped-chat", "--lib", "--test", "browser"])
-            .args(["--target", toolchain::TARGET])
-            .args(deny)
-            .current_dir(&root),
-    )?);
+    let mut check = |title: &str, command: &mut Command| -> Result<()> {
+        if count.wants(title) {
+            count.check(process::attempt(title, command.current_dir(&root))?);
+        }
+        Ok(())
+    };
+    check("cargo fmt", Command::new("cargo").args(["fmt", "--all", "--check"]))?;
+    check("clippy", Command::new("cargo").args(["clippy", "--workspace", "--all-targets"]).args(deny))?;
+    let wasm = [
+        // The unit tests are native.
+        ["--package", "chopped-chat"].as_slice(),
+        &["--lib", "--test", "browser", "--target", toolchain::TARGET],
+    ];
+    check("clippy for wasm32", WasmToolchain::ready()?.cargo()?.arg("clippy").args(wasm.concat()).args(deny))?;
+    if count.wants("arrows") {
+        let complaints = arrows::complaints()?;
+        complaints.iter().for_each(|complaint| println!("  arrows: {complaint}"));
+        count.verdict(complaints.is_empty());
+    }
     // The app's types are the package's.
     build::package()?;
     for folder in ["pkg-template", "www-example/app", "www-example/backend", "tests/e2e"] {
+        let title = format!("tsc in {folder}");
+        if !count.wants(&title) {
+            continue;
+        }
         match node::install(folder) {
-            Ok(dir) => count.check(process::attempt(
-                &format!("tsc in {folder}"),
-                Command::new("npm").args(["run", "typecheck"]).current_dir(dir),
-            )?),
+            Ok(dir) => {
+                count.check(process::attempt(&title, Command::new("npm").args(["run", "typecheck"]).current_dir(dir))?);
+            }
             Err(error) => {
                 println!("  {folder}: {error:#}");
                 count.failed += 1;
@@ -137,7 +177,12 @@ fn lint(count: &mut Count) -> Result<()> {
 }
 
 fn simulation(count: &mut Count) -> Result<()> {
+    // The stories of what each input must lead to.
+    cargo_test(count, &["--package", "sim"])?;
     let mut sim = |title: &str, arguments: &[&str]| -> Result<()> {
+        if !count.wants(title) {
+            return Ok(());
+        }
         let ran = process::attempt(title, sim::program(arguments.contains(&"--mutants"))?.args(arguments))?;
         // To play fresh ones again.
         if let Some(line) = ran.output().lines().find(|line| line.starts_with("base seed")) {
@@ -151,21 +196,21 @@ fn simulation(count: &mut Count) -> Result<()> {
     sim("mutants", &["--mutants", "--seeds=6000"])
 }
 
-fn cargo_test(count: &mut Count, packages: &[&str]) -> Result<()> {
+fn cargo_test(count: &mut Count, arguments: &[&str]) -> Result<()> {
     let mut command = Command::new("cargo");
-    command.args(["test", "--no-fail-fast"]);
-    for package in packages {
-        command.args(["--package", package]);
-    }
-    command.current_dir(paths::root());
-    count.tests(process::attempt(&format!("cargo test {}", packages.join(" ")), &mut command)?);
+    command.args(["test", "--no-fail-fast"]).args(arguments).args(count.after_dashes()).current_dir(paths::root());
+    count.tests(process::attempt(&format!("cargo test {}", arguments.join(" ")), &mut command)?);
     Ok(())
 }
 
-fn npm_test(count: &mut Count, folder: &str) -> Result<()> {
+/// The tests in `tests`, a folder in `folder`, once what its `pretest` makes is there.
+fn npm_test(count: &mut Count, folder: &str, tests: &str) -> Result<()> {
     let dir = node::install(folder)?;
     let title = format!("npm test in {folder}");
-    count.tests(process::attempt(&title, Command::new("npm").arg("test").current_dir(dir))?);
+    process::run(&title, Command::new("npm").args(["run", "pretest", "--if-present"]).current_dir(&dir))?;
+    let mut command = Command::new("node");
+    command.arg("--test").args(count.node_pattern()).arg(tests).current_dir(dir);
+    count.tests(process::attempt(&title, &mut command)?);
     Ok(())
 }
 
@@ -173,7 +218,7 @@ fn npm_test(count: &mut Count, folder: &str) -> Result<()> {
 fn postgrest(count: &mut Count) -> Result<()> {
     let dir = node::install("tests/postgrest")?;
     let stack = Stack::start(0)?;
-    let ran = process::attempt("beside PostgREST", node_test(&stack).current_dir(dir))?;
+    let ran = process::attempt("beside PostgREST", node_test(&stack, count).current_dir(dir))?;
     for line in ran.output().lines().filter(|line| line.contains("requests compared")) {
         println!("  {}", line.trim_start_matches("ℹ ").trim());
     }
@@ -186,16 +231,18 @@ fn supabase_js(count: &mut Count) -> Result<()> {
     let chromium = chromium::browser()?;
     build::package()?;
     let stack = Stack::start(0)?;
-    count.tests(process::attempt("supabase-js tests", node_test(&stack).env("CHROMIUM", chromium).current_dir(dir))?);
+    let mut command = node_test(&stack, count);
+    count.tests(process::attempt("supabase-js tests", command.env("CHROMIUM", chromium).current_dir(dir))?);
     Ok(())
 }
 
 /// `node --test` that knows the stack. One file at a time: faults are the whole server's. Forced to end with its last
 /// test: supabase-js keeps timers for 10 s.
-fn node_test(stack: &Stack) -> Command {
+fn node_test(stack: &Stack, count: &Count) -> Command {
     let mut command = Command::new("node");
     command
         .args(["--test", "--test-concurrency=1", "--test-force-exit", "--test-reporter=spec"])
+        .args(count.node_pattern())
         .envs(stack.addresses.environment());
     command
 }
@@ -218,6 +265,7 @@ fn browser(count: &mut Count) -> Result<()> {
         .arg(chromium::driver()?)
         .arg(paths::root())
         .args(["--test", "browser"])
+        .args(count.after_dashes())
         .env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", &webdriver)
         .env("WASM_BINDGEN_TEST_TIMEOUT", "1200")
         // Where a failed test's message is, not where the runner gave up.
@@ -242,7 +290,7 @@ fn package(count: &mut Count) -> Result<()> {
         .with_context(|| format!("could not list {}", dir.display()))?
         .filter_map(|entry| entry.ok().map(|entry| entry.file_name()))
         .filter(|name| name.to_string_lossy().ends_with(".test.js"));
-    let mut command = node_test(&stack);
+    let mut command = node_test(&stack, count);
     let ran = process::attempt(
         "package tests",
         command.args(files).env("CHROMIUM", chromium).envs(firefox).current_dir(dir),
@@ -279,7 +327,7 @@ fn e2e(count: &mut Count) -> Result<()> {
     let example = Example::start(&project, Mode::Production, Some(LOCAL_PASSWORD), 0, 0)?;
     let ran = process::attempt(
         "end-to-end tests",
-        node_test(&stack)
+        node_test(&stack, count)
             .env("APP_URL", example.app_url("localhost"))
             .env("BACKEND_URL", example.backend_url())
             .env("CHROMIUM", chromium)
@@ -295,12 +343,18 @@ fn e2e(count: &mut Count) -> Result<()> {
         }
     }
     count.tests(ran);
-    count.check(process::attempt("chaos, 3 rounds", &mut chaos::program(&stack, 3, None, 0)?)?);
+    let title = "chaos, 3 rounds";
+    if count.wants(title) {
+        count.check(process::attempt(title, &mut chaos::program(&stack, 3, None, 0)?)?);
+    }
     Ok(())
 }
 
+/// How many tests passed and failed, of those that are wanted.
 #[derive(Default, Debug, PartialEq)]
 struct Count {
+    /// A part of the names of the tests to run; all of them run without.
+    name: Option<String>,
     passed: u32,
     failed: u32,
 }
@@ -312,13 +366,37 @@ impl std::fmt::Display for Count {
 }
 
 impl Count {
+    /// Whether a check of this title is to run.
+    fn wants(&self, title: &str) -> bool {
+        self.name.as_ref().is_none_or(|name| title.contains(name.as_str()))
+    }
+
+    /// What cargo hands on to its tests.
+    fn after_dashes(&self) -> impl Iterator<Item = &str> {
+        self.name.iter().flat_map(|name| ["--", name])
+    }
+
+    /// What Node.js takes: a pattern.
+    fn node_pattern(&self) -> Option<String> {
+        let name = self.name.as_ref()?;
+        let escaped: String =
+            name.chars().flat_map(|c| (!c.is_alphanumeric()).then_some('\\').into_iter().chain([c])).collect();
+        Some(format!("--test-name-pattern={escaped}"))
+    }
+
     /// A command that is one check.
     fn check(&mut self, ran: Ran) {
-        if ran.success {
+        self.verdict(ran.success);
+        if !ran.success {
+            show(&ran);
+        }
+    }
+
+    fn verdict(&mut self, good: bool) {
+        if good {
             self.passed += 1;
         } else {
             self.failed += 1;
-            show(&ran);
         }
     }
 
@@ -333,7 +411,7 @@ impl Count {
         let mut count = Count::read(&output);
         if count.failed == 0 && !ran.success {
             count.failed = 1;
-        } else if count == Count::default() {
+        } else if count == Count::default() && self.name.is_none() {
             println!("  ran no test");
             count.failed = 1;
         }
@@ -380,7 +458,7 @@ mod tests {
     use super::Count;
 
     fn count(output: &str) -> (u32, u32) {
-        let Count { passed, failed } = Count::read(output);
+        let Count { passed, failed, .. } = Count::read(output);
         (passed, failed)
     }
 

@@ -1,0 +1,87 @@
+//! A session as its client has it: what lives on while it is open, whoever holds the JavaScript object.
+
+use super::error::to_js;
+use super::notify::Subscribers;
+use crate::error::{ChatError, Code};
+use crate::thread_id::ThreadId;
+use js_sys::{Function, Promise};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use wasm_bindgen::JsValue;
+
+/// Whoever waits for a thread, and whoever wants to know what changes in it.
+pub struct Attached {
+    /// The thread.
+    pub thread: ThreadId,
+    /// Who wants to know of a new snapshot.
+    pub subscribers: Rc<Subscribers>,
+    /// Who waits for `open()`; nobody once it has ended.
+    pub opening: Waiting,
+    /// Whether it ended well.
+    pub opened: Cell<bool>,
+    /// Who waits for `loadOlder()`.
+    pub loading_older: Waiting,
+    /// The client has ended.
+    pub ended: Cell<bool>,
+}
+
+impl Attached {
+    /// A session of `thread` that is not open.
+    pub fn new(thread: ThreadId) -> Self {
+        Attached {
+            thread,
+            subscribers: Rc::default(),
+            opening: Waiting::default(),
+            opened: Cell::new(false),
+            loading_older: Waiting::default(),
+            ended: Cell::new(false),
+        }
+    }
+
+    /// `open()` has ended.
+    pub fn opened(&self, result: &Result<(), ChatError>) {
+        self.opened.set(result.is_ok());
+        self.opening.settle(result);
+    }
+
+    /// The client has ended under the session.
+    pub fn end(&self) {
+        self.ended.set(true);
+        self.reject_all();
+        self.subscribers.changed();
+    }
+
+    /// Nobody waits any more.
+    pub fn reject_all(&self) {
+        let closed = Err(Code::Closed.into());
+        self.opening.settle(&closed);
+        self.loading_older.settle(&closed);
+    }
+}
+
+/// Promises that are not settled yet.
+#[derive(Default)]
+pub struct Waiting(RefCell<Vec<(Function, Function)>>);
+
+impl Waiting {
+    /// One more.
+    pub fn promise(&self) -> Promise {
+        Promise::new(&mut |resolve, reject| self.0.borrow_mut().push((resolve, reject)))
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.borrow().is_empty()
+    }
+
+    /// Settles them all.
+    pub fn settle(&self, result: &Result<(), ChatError>) {
+        for (resolve, reject) in self.0.take() {
+            // Calling them runs nothing of the page: its reactions come later, and these two never throw.
+            let _ = match result {
+                Ok(()) => resolve.call0(&JsValue::UNDEFINED),
+                Err(error) => reject.call1(&JsValue::UNDEFINED, &to_js(error)),
+            };
+        }
+    }
+}

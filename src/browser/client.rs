@@ -1,0 +1,343 @@
+//! What all sessions of one signed-in person in this tab share: one engine, its sockets, requests and timer.
+//!
+//! Inputs queue, and only the outermost call drains them, so an output may cause an input at any depth.
+
+use super::attached::Attached;
+use super::environment::{self, Environment};
+use super::json::Value;
+use super::network::Network;
+use super::options::{Backend, Options};
+use super::snapshot::{self, View};
+use super::storage::{self, SignOuts, Storage};
+use super::timer::Alarm;
+use super::{clock, notify, random};
+use crate::engine::Engine;
+use crate::io::{Config, Input, Output};
+use crate::thread_id::ThreadId;
+use js_sys::Array;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::{Rc, Weak};
+use wasm_bindgen::JsValue;
+
+thread_local! {
+    static CLIENTS: RefCell<Vec<Rc<Client>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// One signed-in person.
+pub struct Client {
+    project: Project,
+    my_id: String,
+    backend: RefCell<Backend>,
+    engine: RefCell<Engine<Value>>,
+    inputs: Inputs,
+    sessions: RefCell<Vec<Rc<Attached>>>,
+    views: Views,
+    network: Network,
+    storage: RefCell<Option<Storage>>,
+    alarm: Alarm,
+    environment: RefCell<Option<Environment>>,
+    /// Heard as long as it lives, with or without a thread: its engine holds a token.
+    sign_outs: RefCell<Option<SignOuts>>,
+}
+
+/// The Supabase project.
+#[derive(PartialEq)]
+pub struct Project {
+    pub supabase_url: String,
+    pub anon_key: String,
+}
+
+/// What the engine has not taken in yet.
+#[derive(Default)]
+struct Inputs {
+    queue: RefCell<VecDeque<Input<Value>>>,
+    draining: Cell<bool>,
+}
+
+/// What the threads show.
+#[derive(Default)]
+struct Views {
+    all: RefCell<Vec<View>>,
+    outbox_persists: Cell<bool>,
+}
+
+/// What the threads of all clients show, each as an array.
+pub fn all_messages() -> Array {
+    let all = Array::new();
+    CLIENTS.with_borrow(|clients| {
+        for client in clients {
+            for view in &*client.views.all.borrow() {
+                all.push(&view.messages());
+            }
+        }
+    });
+    all
+}
+
+/// Everybody signs out.
+pub fn end_all() {
+    for client in CLIENTS.take() {
+        client.end();
+    }
+}
+
+/// A client's life.
+impl Client {
+    /// The client of the person of `options`. Another person's on the same project ends: whoever signs in must not see, or
+    /// send as, the one before. What that one did not get sent stays in storage, for when they are back.
+    pub fn of(options: &Options) -> Rc<Client> {
+        let project = Project { supabase_url: options.supabase_url.clone(), anon_key: options.anon_key.clone() };
+        let mut replaced = Vec::new();
+        let client = CLIENTS.with_borrow_mut(|clients| {
+            let other = |client: &Rc<Client>| client.project == project && client.my_id != options.my_id;
+            while let Some(at) = clients.iter().position(other) {
+                replaced.push(clients.remove(at));
+            }
+            match clients.iter().find(|client| client.project == project) {
+                Some(client) => client.clone(),
+                None => {
+                    let client = Client::new(project, options);
+                    clients.push(client.clone());
+                    client
+                }
+            }
+        });
+        for old in replaced {
+            old.end();
+        }
+        client.backend.replace(options.backend.clone());
+        client
+    }
+
+    fn new(project: Project, options: &Options) -> Rc<Client> {
+        Rc::new_cyclic(|this: &Weak<Client>| {
+            let feed = feeder(this);
+            let timeout = feed.clone();
+            Client {
+                engine: RefCell::new(Engine::new(Config {
+                    supabase_url: project.supabase_url.clone(),
+                    anon_key: project.anon_key.clone(),
+                    my_id: options.my_id.clone(),
+                    seed: random::seed(),
+                })),
+                project,
+                my_id: options.my_id.clone(),
+                backend: RefCell::new(options.backend.clone()),
+                inputs: Inputs::default(),
+                sessions: RefCell::default(),
+                views: Views::default(),
+                network: Network::new(feed),
+                storage: RefCell::default(),
+                alarm: Alarm::new(move || timeout(Input::Timeout)),
+                environment: RefCell::default(),
+                sign_outs: RefCell::new(Some(SignOuts::hear(end_all))),
+            }
+        })
+    }
+
+    /// Hears of network, visibility and storage while there is a thread. How they stand is queued, not fed: feeding calls
+    /// the page.
+    fn start(self: &Rc<Self>, persist_outbox: bool) {
+        self.views.outbox_persists.set(persist_outbox);
+        let this = Rc::downgrade(self);
+        self.environment.replace(Some(Environment::hear(feeder(&this))));
+        if persist_outbox {
+            let tell = move |event| {
+                if let Some(client) = this.upgrade() {
+                    client.stored(event);
+                }
+            };
+            self.storage.replace(Some(Storage::new(&self.project.supabase_url, &self.my_id, tell)));
+        }
+        let mut queue = self.inputs.queue.borrow_mut();
+        queue.extend(environment::now());
+        queue.push_back(Input::Restoring(persist_outbox));
+    }
+
+    /// No thread is left: nothing is heard any more.
+    fn pause(&self) {
+        self.environment.take();
+        self.storage.take();
+    }
+
+    /// Ends at once: closes every session, socket and request. What storage keeps stays there.
+    fn end(&self) {
+        self.inputs.draining.set(true);
+        self.pause();
+        self.alarm.clear();
+        self.sign_outs.take();
+        self.network.end();
+        self.views.all.take();
+        for session in self.sessions.take() {
+            session.end();
+        }
+        notify::flush();
+    }
+
+    /// Forgets the client where nothing is open or kept, its token included.
+    fn forget_if_idle(&self) {
+        if self.sessions.borrow().is_empty() && self.engine.borrow().is_idle() {
+            CLIENTS.with_borrow_mut(|clients| clients.retain(|client| !std::ptr::eq(&**client, self)));
+        }
+    }
+}
+
+/// What sessions ask for.
+impl Client {
+    /// Opens the thread of `session`.
+    pub fn open(self: &Rc<Self>, session: &Rc<Attached>, options: &Options) {
+        if self.views.all.borrow().is_empty() {
+            self.start(options.persist_outbox);
+        }
+        self.view(&session.thread);
+        self.sessions.borrow_mut().push(session.clone());
+        session.subscribers.changed();
+        self.feed(Input::Open { thread: session.thread.clone(), page_size: options.page_size });
+    }
+
+    /// Closes the thread of `session`.
+    pub fn close(&self, session: &Rc<Attached>) {
+        self.sessions.borrow_mut().retain(|open| !Rc::ptr_eq(open, session));
+        session.subscribers.changed();
+        self.feed(Input::Close { thread: session.thread.clone() });
+    }
+
+    /// The snapshot of `thread`.
+    pub fn snapshot(&self, thread: &ThreadId) -> JsValue {
+        let mut views = self.views.all.borrow_mut();
+        let view = views.iter_mut().find(|view| view.thread == *thread);
+        view.map_or_else(snapshot::closed, View::snapshot)
+    }
+
+    /// Whether `thread` has stopped for good.
+    pub fn stopped(&self, thread: &ThreadId) -> bool {
+        self.views.all.borrow().iter().any(|view| view.thread == *thread && view.stopped())
+    }
+
+    /// Gives the engine an input and carries out what it answers.
+    pub fn feed(&self, input: Input<Value>) {
+        self.inputs.queue.borrow_mut().push_back(input);
+        if self.inputs.draining.replace(true) {
+            return;
+        }
+        loop {
+            let Some(input) = self.inputs.queue.borrow_mut().pop_front() else {
+                break;
+            };
+            self.engine.borrow_mut().handle(clock::now(), input);
+            loop {
+                let Some(output) = self.engine.borrow_mut().poll() else {
+                    break;
+                };
+                self.carry_out(output);
+            }
+        }
+        self.inputs.draining.set(false);
+        self.alarm.set(self.engine.borrow().next_timeout());
+        self.forget_if_idle();
+        notify::flush();
+    }
+}
+
+/// What the engine wants done.
+impl Client {
+    fn carry_out(&self, output: Output<Value>) {
+        match output {
+            Output::Request(id, request) => {
+                self.network.request(id, request, &self.backend.borrow(), &self.project.anon_key);
+            }
+            Output::Abort(id) => self.network.abort(id),
+            Output::OpenSocket(id, url) => {
+                if !self.network.open_socket(id, &url) {
+                    self.inputs.queue.borrow_mut().push_back(Input::SocketClosed(id));
+                }
+            }
+            Output::SendFrame(id, frame) => self.network.send_frame(id, &frame),
+            Output::CloseSocket(id) => self.network.close_socket(id),
+            Output::Store(thread, message) => {
+                if let Some(storage) = &*self.storage.borrow() {
+                    storage.put(notify::hold(), &thread, &message);
+                }
+            }
+            Output::Unstore(_, id) => {
+                if let Some(storage) = &*self.storage.borrow() {
+                    storage.remove(id);
+                }
+            }
+            Output::Messages(thread, diff) => self.change(&thread, |view| view.apply(diff)),
+            Output::State(thread, state) => self.change(&thread, |view| view.set_state(state)),
+            Output::Opened(thread, result) => {
+                for session in self.sessions_of(&thread) {
+                    session.opened(&result);
+                }
+            }
+            Output::OlderLoaded(thread, result) => {
+                for session in self.sessions_of(&thread) {
+                    session.loading_older.settle(&result);
+                }
+            }
+            Output::Forgotten(thread) => {
+                self.views.all.borrow_mut().retain(|view| view.thread != thread);
+                if self.views.all.borrow().is_empty() {
+                    self.pause();
+                }
+            }
+        }
+    }
+
+    fn change(&self, thread: &ThreadId, change: impl FnOnce(&mut View)) {
+        if let Some(view) = self.views.all.borrow_mut().iter_mut().find(|view| view.thread == *thread) {
+            change(view);
+        }
+        for session in self.sessions_of(thread) {
+            session.subscribers.changed();
+        }
+    }
+
+    /// Makes sure that there is a view of `thread`.
+    fn view(&self, thread: &ThreadId) {
+        let mut views = self.views.all.borrow_mut();
+        if views.iter().all(|view| view.thread != *thread) {
+            views.push(View::new(thread.clone(), self.views.outbox_persists.get()));
+        }
+    }
+
+    fn sessions_of(&self, thread: &ThreadId) -> Vec<Rc<Attached>> {
+        self.sessions.borrow().iter().filter(|session| session.thread == *thread).cloned().collect()
+    }
+
+    fn stored(&self, event: storage::Event) {
+        match event {
+            storage::Event::Written(ticket) => notify::written(ticket),
+            storage::Event::Works(works) => {
+                if self.views.outbox_persists.replace(works) != works {
+                    for view in &mut *self.views.all.borrow_mut() {
+                        view.set_outbox_persists(works);
+                    }
+                    for session in &*self.sessions.borrow() {
+                        session.subscribers.changed();
+                    }
+                    notify::flush();
+                }
+            }
+            storage::Event::Adopted(threads) => {
+                for (thread, messages) in threads {
+                    self.view(&thread);
+                    self.feed(Input::Restore { thread, messages });
+                }
+            }
+            storage::Event::Started => self.feed(Input::Restoring(false)),
+        }
+    }
+}
+
+/// Feeds the client as long as it lives.
+fn feeder(client: &Weak<Client>) -> impl Fn(Input<Value>) + Clone + 'static {
+    let client = client.clone();
+    move |input| {
+        if let Some(client) = client.upgrade() {
+            client.feed(input);
+        }
+    }
+}

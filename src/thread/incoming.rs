@@ -1,0 +1,187 @@
+//! What follows from what the server says.
+
+use super::reader::{self, Cause, Purpose};
+use super::sender;
+use super::timeline::Answered;
+use super::{Thread, ensure, place};
+use crate::error::{ChatError, Code};
+use crate::io::{Answer, Diff, RequestId};
+use crate::json::Json;
+use crate::line::Line;
+use crate::line::phoenix::Incoming;
+use crate::line::rest::SeqRange;
+use crate::line::topic;
+use crate::message::Row;
+use crate::mutation::{Mutation, mutated};
+
+impl Thread {
+    /// Takes in a frame of its topic.
+    pub(crate) fn heard<V: Json>(&mut self, line: &mut Line<V>, incoming: Incoming<V>) {
+        let now = line.now();
+        match self.topic.handle(line, incoming) {
+            None => {}
+            Some(topic::Fact::Joined) => {
+                self.reader.joined(now);
+                self.watch.joined(now, line.server.tells_ready);
+            }
+            Some(topic::Fact::Ready) => {
+                self.watch.ready();
+                self.reader.ready(now);
+            }
+            Some(topic::Fact::Unauthorized(reason)) => self.unauthorized(line, reason),
+            Some(topic::Fact::Failed(error)) => self.shown.failed(error),
+            Some(topic::Fact::Ended) => self.watch.left(),
+            Some(topic::Fact::Broadcast { event, payload, from_database }) => {
+                self.broadcast(line, &event, &payload, from_database);
+            }
+        }
+    }
+
+    /// Realtime alone never ends a thread: REST goes on, and refuses by itself what is not allowed.
+    fn unauthorized<V>(&mut self, line: &mut Line<V>, reason: String) {
+        if self.ensure.doubt() {
+            return self.topic.reset();
+        }
+        if mutated(Mutation::StopOnRefusal) {
+            return self.stop(line, ChatError::with(Code::NotAParticipant, Some(reason)));
+        }
+        // RLS lets participants alone see a row.
+        let code = if self.timeline.is_empty() { Code::NotAParticipant } else { Code::Server };
+        self.shown.failed(ChatError::with(code, Some(reason)));
+        self.topic.refused(line);
+    }
+
+    fn broadcast<V: Json>(&mut self, line: &mut Line<V>, event: &str, payload: &V, from_database: bool) {
+        match event {
+            "INSERT" => {
+                let record = payload.get("record").filter(|_| from_database);
+                match record.and_then(|record| Row::read(record, self.id.as_str(), &line.config.my_id).ok()) {
+                    Some(row) => {
+                        line.server.good_news = true;
+                        self.watch.heard(row.seq);
+                        self.confirm(line, row);
+                    }
+                    // Not certainly the database's word: a reason to ask it, no more.
+                    None => self.reader.want_news(),
+                }
+            }
+            // Somebody's messages were erased (erase_chat_person).
+            "CHANGE" => {
+                self.timeline.outdate();
+                self.reader.want_news();
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn awaits(&self, request: RequestId) -> bool {
+        self.ensure.awaits(request) || self.reader.awaits(request) || self.sender.awaits(request)
+    }
+
+    /// Takes in an answer that it awaits.
+    pub(crate) fn answered<V: Json>(&mut self, line: &mut Line<V>, request: RequestId, answer: Answer<V>) {
+        if self.ensure.awaits(request) {
+            match self.ensure.answered(line, &self.id, answer) {
+                ensure::Fact::Settled => {}
+                ensure::Fact::Failed(error) => self.shown.failed(error),
+                ensure::Fact::Stop(error) => self.stop(line, error),
+            }
+        } else if self.sender.awaits(request) {
+            match self.sender.answered(line, place(&self.id, &self.timeline), answer) {
+                sender::Fact::Sent(row) => self.sent(line, row),
+                sender::Fact::WantsRead => self.reader.want_news(),
+                sender::Fact::Stop(error) => self.stop(line, error),
+                sender::Fact::Nothing => {}
+            }
+        } else {
+            match self.reader.answered(line, &self.id, request, answer) {
+                reader::Fact::Page(purpose, range, answered) => self.page_came(line, purpose, range, answered),
+                reader::Fact::Failed(error, asked) => {
+                    if asked {
+                        self.settle_older(line, Err(error.clone()));
+                    }
+                    self.shown.failed(error);
+                }
+                reader::Fact::Stop(error) => self.stop(line, error),
+                reader::Fact::Nothing => {}
+            }
+        }
+    }
+
+    /// A send worked.
+    fn sent<V>(&mut self, line: &mut Line<V>, row: Row<V>) {
+        // Its sender is a participant, and what refused the join may be over.
+        self.topic.backoff().relieve();
+        if self.topic.is_joined() {
+            self.watch.expect(line.now(), row.seq);
+        }
+        self.confirm(line, row);
+    }
+
+    /// A row came alone: it takes the place of its pending message, if it has one.
+    fn confirm<V>(&mut self, line: &mut Line<V>, row: Row<V>) {
+        if self.timeline.is_denied_by_row(&row) {
+            self.start_over(line);
+        }
+        let next = self.timeline.is_contiguous_with(row.seq);
+        if next && self.sender.is_first(row.id) {
+            // The usual case: the bubble stays where it is.
+            self.sender.first_confirmed(line, &self.id);
+            let diffs = self.timeline.arrived(row).into_iter().map(bubble_stays);
+            line.show(&self.id, diffs);
+            return;
+        }
+        self.sender.confirmed(line, place(&self.id, &self.timeline), row.id);
+        let diffs = self.timeline.arrived(row);
+        line.show(&self.id, diffs);
+    }
+
+    fn page_came<V>(&mut self, line: &mut Line<V>, purpose: Purpose, range: SeqRange, answered: Answered<V>) {
+        if self.timeline.is_denied_by(range, &answered) {
+            self.start_over(line);
+            // What lies between must be read as well.
+            if !range.is_newest_page() {
+                self.reader.want_news();
+                return self.settle_older(line, Ok(()));
+            }
+        }
+        let newest = self.timeline.newest();
+        let top = answered.span.map_or(0, |(_, high)| high);
+        for row in answered.rows.iter().filter(|_| !mutated(Mutation::KeepDraftOfRow)) {
+            self.sender.confirmed(line, place(&self.id, &self.timeline), row.id);
+        }
+        let diffs = self.timeline.read(range, answered);
+        line.show(&self.id, diffs);
+        self.reader.done(line.now(), purpose, top == 0, top > newest);
+        match purpose {
+            Purpose::Newest { cause, .. } => {
+                if cause == Cause::Poll && top > newest && self.topic.is_joined() {
+                    self.watch.expect(line.now(), top);
+                }
+                if self.timeline.is_doubted() {
+                    self.reader.want_news();
+                }
+            }
+            Purpose::Older => self.settle_older(line, Ok(())),
+            Purpose::Hole => {}
+        }
+    }
+
+    /// The database has another history than the one that is shown.
+    fn start_over<V>(&mut self, line: &mut Line<V>) {
+        self.watch.forget();
+        let diffs = self.timeline.forget();
+        line.show(&self.id, diffs);
+    }
+}
+
+/// A message that is confirmed where it stands becomes what was inserted.
+fn bubble_stays<V>(diff: Diff<V>) -> Diff<V> {
+    match diff {
+        Diff::Insert { at, mut messages } if messages.len() == 1 => match messages.pop() {
+            Some(message) => Diff::Update { at, message },
+            None => Diff::Insert { at, messages },
+        },
+        diff => diff,
+    }
+}
