@@ -96,11 +96,13 @@ impl<V: Json> Engine<V> {
             }
             Input::SocketFrame(id, frame) => {
                 let incoming = phoenix::decode(frame);
-                let heartbeat = incoming.as_ref().is_some_and(|incoming| incoming.topic == phoenix::HEARTBEAT_TOPIC);
+                let heartbeat =
+                    incoming.as_ref().is_some_and(|incoming| incoming.topic == phoenix::HEARTBEAT_TOPIC.as_bytes());
                 if line.socket.heard(line.now(), id, heartbeat) {
                     line.device.heard_of_network(line.now());
                     if let Some(incoming) = incoming
-                        && let Some(thread) = threads.iter_mut().find(|thread| thread.topic() == incoming.topic)
+                        && let Some(thread) =
+                            threads.iter_mut().find(|thread| thread.topic().as_bytes() == incoming.topic)
                     {
                         thread.heard(line, incoming);
                     }

@@ -199,12 +199,12 @@ pub enum Request {
 /// A change of the list of messages that a page shows, to be applied in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Diff<V> {
-    /// `messages` come in before index `at`.
+    /// `message` comes in before index `at`.
     Insert {
-        /// The index of the first of them.
+        /// Its index from now on.
         at: usize,
-        /// The messages, in order.
-        messages: Vec<Message<V>>,
+        /// The message.
+        message: Message<V>,
     },
     /// The message at index `at` becomes `message`; its id stays.
     Update {

@@ -65,6 +65,13 @@ pub fn push_number(out: &mut String, number: u64) {
     out.push((b'0' + (number % 10) as u8) as char);
 }
 
+/// Reads a whole number in decimal. Its own, as `str::parse` weighs more than the rest of a header's reading.
+pub fn read_number(text: &str) -> Option<u32> {
+    let digit = |byte: u8| byte.is_ascii_digit().then(|| u32::from(byte - b'0'));
+    let number = text.bytes().try_fold(0u32, |number, byte| number.checked_mul(10)?.checked_add(digit(byte)?))?;
+    (!text.is_empty()).then_some(number)
+}
+
 /// Native values, for tests and the simulation.
 #[cfg(not(target_arch = "wasm32"))]
 impl Json for serde_json::Value {
@@ -137,6 +144,11 @@ mod tests {
 
     proptest! {
         #[test]
+        fn what_is_no_number_is_not_read(text in "[0-9+ x-]{0,12}") {
+            prop_assert_eq!(read_number(&text), text.parse().ok().filter(|_| !text.starts_with('+')));
+        }
+
+        #[test]
         fn strings_survive_the_round_trip(text in any::<String>()) {
             let mut out = String::new();
             push_string(&mut out, &text);
@@ -147,7 +159,8 @@ mod tests {
         fn numbers_are_decimal(number in any::<u64>()) {
             let mut out = String::new();
             push_number(&mut out, number);
-            prop_assert_eq!(out, number.to_string());
+            prop_assert_eq!(&out, &number.to_string());
+            prop_assert_eq!(read_number(&out), out.parse().ok());
         }
     }
 }

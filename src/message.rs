@@ -106,7 +106,7 @@ impl<V: Json> Row<V> {
 
 /// Checks a body before it becomes a bubble. The database decides in the end; this spares the round trip.
 pub fn check_body(body: &str) -> Result<(), Code> {
-    if body.trim_matches(|c: char| c.is_ascii_whitespace() || c == '\x0b').is_empty() {
+    if body.bytes().all(|byte| byte.is_ascii_whitespace() || byte == b'\x0b') {
         return Err(Code::MessageEmpty);
     }
     if body.chars().count() > MAX_BODY_CHARS {

@@ -4,7 +4,7 @@
 
 use super::attached::Attached;
 use super::environment::{self, Environment};
-use super::json::Value;
+use super::json::{Feed, Value};
 use super::network::Network;
 use super::options::{Backend, Options};
 use super::snapshot::{self, View};
@@ -26,11 +26,12 @@ thread_local! {
 
 /// One signed-in person.
 pub struct Client {
-    project: Project,
-    my_id: String,
+    config: Config,
     backend: RefCell<Backend>,
     engine: RefCell<Engine<Value>>,
     inputs: Inputs,
+    /// [`Client::feed`], as long as the client lives.
+    feeder: Feed,
     sessions: RefCell<Vec<Rc<Attached>>>,
     views: Views,
     network: Network,
@@ -39,13 +40,6 @@ pub struct Client {
     environment: RefCell<Option<Environment>>,
     /// Heard as long as it lives, with or without a thread: its engine holds a token.
     sign_outs: RefCell<Option<SignOuts>>,
-}
-
-/// The Supabase project.
-#[derive(PartialEq)]
-pub struct Project {
-    pub supabase_url: String,
-    pub anon_key: String,
 }
 
 /// What the engine has not taken in yet.
@@ -87,17 +81,19 @@ impl Client {
     /// The client of the person of `options`. Another person's on the same project ends: whoever signs in must not see, or
     /// send as, the one before. What that one did not get sent stays in storage, for when they are back.
     pub fn of(options: &Options) -> Rc<Client> {
-        let project = Project { supabase_url: options.supabase_url.clone(), anon_key: options.anon_key.clone() };
+        let same_project = |client: &Client| {
+            client.config.supabase_url == options.supabase_url && client.config.anon_key == options.anon_key
+        };
         let mut replaced = Vec::new();
         let client = CLIENTS.with_borrow_mut(|clients| {
-            let other = |client: &Rc<Client>| client.project == project && client.my_id != options.my_id;
+            let other = |client: &Rc<Client>| same_project(client) && client.config.my_id != options.my_id;
             while let Some(at) = clients.iter().position(other) {
                 replaced.push(clients.remove(at));
             }
-            match clients.iter().find(|client| client.project == project) {
+            match clients.iter().find(|client| same_project(client)) {
                 Some(client) => client.clone(),
                 None => {
-                    let client = Client::new(project, options);
+                    let client = Client::new(options);
                     clients.push(client.clone());
                     client
                 }
@@ -110,24 +106,30 @@ impl Client {
         client
     }
 
-    fn new(project: Project, options: &Options) -> Rc<Client> {
+    fn new(options: &Options) -> Rc<Client> {
+        let config = Config {
+            supabase_url: options.supabase_url.clone(),
+            anon_key: options.anon_key.clone(),
+            my_id: options.my_id.clone(),
+            seed: random::seed(),
+        };
         Rc::new_cyclic(|this: &Weak<Client>| {
-            let feed = feeder(this);
+            let client = this.clone();
+            let feed: Feed = Rc::new(move |input| {
+                if let Some(client) = client.upgrade() {
+                    client.feed(input);
+                }
+            });
             let timeout = feed.clone();
             Client {
-                engine: RefCell::new(Engine::new(Config {
-                    supabase_url: project.supabase_url.clone(),
-                    anon_key: project.anon_key.clone(),
-                    my_id: options.my_id.clone(),
-                    seed: random::seed(),
-                })),
-                project,
-                my_id: options.my_id.clone(),
+                engine: RefCell::new(Engine::new(config.clone())),
+                config,
                 backend: RefCell::new(options.backend.clone()),
                 inputs: Inputs::default(),
                 sessions: RefCell::default(),
                 views: Views::default(),
-                network: Network::new(feed),
+                network: Network::new(feed.clone()),
+                feeder: feed,
                 storage: RefCell::default(),
                 alarm: Alarm::new(move || timeout(Input::Timeout)),
                 environment: RefCell::default(),
@@ -141,14 +143,14 @@ impl Client {
     fn start(self: &Rc<Self>, persist_outbox: bool) {
         self.views.outbox_persists.set(persist_outbox);
         let this = Rc::downgrade(self);
-        self.environment.replace(Some(Environment::hear(feeder(&this))));
+        self.environment.replace(Some(Environment::hear(&self.feeder)));
         if persist_outbox {
             let tell = move |event| {
                 if let Some(client) = this.upgrade() {
                     client.stored(event);
                 }
             };
-            self.storage.replace(Some(Storage::new(&self.project.supabase_url, &self.my_id, tell)));
+            self.storage.replace(Some(Storage::new(&self.config.supabase_url, &self.config.my_id, tell)));
         }
         let mut queue = self.inputs.queue.borrow_mut();
         queue.extend(environment::now());
@@ -245,7 +247,7 @@ impl Client {
     fn carry_out(&self, output: Output<Value>) {
         match output {
             Output::Request(id, request) => {
-                self.network.request(id, request, &self.backend.borrow(), &self.project.anon_key);
+                self.network.request(id, request, &self.backend.borrow(), &self.config.anon_key);
             }
             Output::Abort(id) => self.network.abort(id),
             Output::OpenSocket(id, url) => {
@@ -328,16 +330,6 @@ impl Client {
                 }
             }
             storage::Event::Started => self.feed(Input::Restoring(false)),
-        }
-    }
-}
-
-/// Feeds the client as long as it lives.
-fn feeder(client: &Weak<Client>) -> impl Fn(Input<Value>) + Clone + 'static {
-    let client = client.clone();
-    move |input| {
-        if let Some(client) = client.upgrade() {
-            client.feed(input);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the page hears of the browser: whether there is a network, and whether it is seen.
 
-use super::json::Value;
+use super::json::{Feed, Value};
 use super::values;
 use crate::io::Input;
 use gloo_events::EventListener;
@@ -25,12 +25,12 @@ pub fn now() -> [Input<Value>; 2] {
 }
 
 impl Environment {
-    /// Calls `tell` at each change.
-    pub fn hear(tell: impl Fn(Input<Value>) + Clone + 'static) -> Self {
+    /// Feeds each change.
+    pub fn hear(feed: &Feed) -> Self {
         let scope: web_sys::EventTarget = js_sys::global().unchecked_into();
         let hear = |target: &web_sys::EventTarget, name: &'static str, input: fn() -> Input<Value>| {
-            let tell = tell.clone();
-            EventListener::new(target, name, move |_| tell(input()))
+            let feed = feed.clone();
+            EventListener::new(target, name, move |_| feed(input()))
         };
         let mut listeners = vec![
             hear(&scope, "online", online),

@@ -6,7 +6,7 @@
 use super::json::Value;
 use super::options::{Backend, Source};
 use crate::io::{Answer, Request};
-use crate::json::Json;
+use crate::json::{Json, read_number};
 use js_sys::{Function, Promise};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -97,7 +97,7 @@ async fn fetch(url: &str, init: &RequestInit, headers: Headers, body: Option<&st
     Ok(Answer::Http {
         status: response.status(),
         body: Value::parse_text(&text),
-        retry_after: retry_after.and_then(|seconds| seconds.parse().ok()),
+        retry_after: retry_after.and_then(|seconds| read_number(&seconds)),
     })
 }
 

@@ -1,9 +1,14 @@
 //! JSON as `JSON.parse` made it.
 
 use super::values;
+use crate::io::Input;
 use crate::json::{Json, MAX_SAFE_INTEGER};
 use std::cell::RefCell;
+use std::rc::Rc;
 use wasm_bindgen::JsValue;
+
+/// Takes an input to the engine.
+pub type Feed = Rc<dyn Fn(Input<Value>)>;
 
 /// A value that `JSON.parse` made, held by reference.
 #[derive(Clone, Debug, PartialEq)]

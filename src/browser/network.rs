@@ -1,9 +1,9 @@
 //! The sockets and requests that are under way.
 
 use super::fetch::{self, Fetch};
-use super::json::Value;
+use super::json::Feed;
 use super::options::Backend;
-use super::socket::{Event, Socket};
+use super::socket::Socket;
 use crate::io::{Input, Request, RequestId, SocketId};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -13,13 +13,13 @@ use wasm_bindgen_futures::spawn_local;
 pub struct Network {
     sockets: RefCell<Vec<(SocketId, Socket)>>,
     requests: Rc<RefCell<Vec<(RequestId, Fetch)>>>,
-    tell: Rc<dyn Fn(Input<Value>)>,
+    feed: Feed,
 }
 
 impl Network {
-    /// Calls `tell` with what happens.
-    pub fn new(tell: impl Fn(Input<Value>) + 'static) -> Self {
-        Network { sockets: RefCell::default(), requests: Rc::default(), tell: Rc::new(tell) }
+    /// Feeds what happens.
+    pub fn new(feed: Feed) -> Self {
+        Network { sockets: RefCell::default(), requests: Rc::default(), feed }
     }
 
     /// Closes every socket and aborts every request.
@@ -32,14 +32,14 @@ impl Network {
     pub fn request(&self, id: RequestId, request: Request, backend: &Backend, anon_key: &str) {
         let (fetch, answer) = fetch::start(request, backend, anon_key);
         self.requests.borrow_mut().push((id, fetch));
-        let (requests, tell) = (self.requests.clone(), self.tell.clone());
+        let (requests, feed) = (self.requests.clone(), self.feed.clone());
         spawn_local(async move {
             let answer = answer.await;
             // An aborted request is not among the requests any more, and its answer not wanted.
             let known = requests.borrow().iter().position(|(known, _)| *known == id);
             if let Some(known) = known {
                 requests.borrow_mut().swap_remove(known);
-                tell(Input::Answer { request: id, answer });
+                feed(Input::Answer { request: id, answer });
             }
         });
     }
@@ -51,14 +51,7 @@ impl Network {
 
     /// Opens a socket. `false` if the browser refuses the URL.
     pub fn open_socket(&self, id: SocketId, url: &str) -> bool {
-        let tell = self.tell.clone();
-        let socket = Socket::open(url, move |event| {
-            tell(match event {
-                Event::Opened => Input::SocketOpened(id),
-                Event::Frame(frame) => Input::SocketFrame(id, frame),
-                Event::Closed => Input::SocketClosed(id),
-            });
-        });
+        let socket = Socket::open(id, url, &self.feed);
         let opened = socket.map(|socket| self.sockets.borrow_mut().push((id, socket)));
         opened.is_ok()
     }

@@ -46,11 +46,7 @@ impl View {
         self.frozen_messages = None;
         self.snapshot = None;
         match diff {
-            Diff::Insert { at, messages } => {
-                for (i, message) in messages.iter().enumerate() {
-                    self.put(at + i, 0, message);
-                }
-            }
+            Diff::Insert { at, message } => self.put(at, 0, &message),
             Diff::Update { at, message } => self.put(at, 1, &message),
             Diff::Remove { at, count } => values::remove(&self.messages, at as u32, count as u32),
         }

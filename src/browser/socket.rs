@@ -1,23 +1,13 @@
 //! One WebSocket.
 
-use super::json::Value;
-use crate::io::Frame;
+use super::json::{Feed, Value};
+use crate::io::{Frame, Input, SocketId};
 use gloo_events::EventListener;
 use js_sys::{ArrayBuffer, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{BinaryType, MessageEvent, WebSocket};
 
-/// What a socket tells.
-pub enum Event {
-    /// It is open.
-    Opened,
-    /// It received a frame.
-    Frame(Frame<Value>),
-    /// It is closed, or could not be opened.
-    Closed,
-}
-
-/// An open or opening WebSocket; dropped, it closes and tells nothing more.
+/// An open or opening WebSocket; dropped, it closes and feeds nothing more.
 pub struct Socket {
     socket: WebSocket,
     _listeners: [EventListener; 3],
@@ -25,18 +15,18 @@ pub struct Socket {
 
 impl Socket {
     /// Opens a socket; the browser refuses a URL that it may not open from this page.
-    pub fn open(url: &str, tell: impl Fn(Event) + Clone + 'static) -> Result<Self, JsValue> {
+    pub fn open(id: SocketId, url: &str, feed: &Feed) -> Result<Self, JsValue> {
         let socket = WebSocket::new(url)?;
         socket.set_binary_type(BinaryType::Arraybuffer);
-        let (on_open, on_message, on_close) = (tell.clone(), tell.clone(), tell);
+        let (on_open, on_message, on_close) = (feed.clone(), feed.clone(), feed.clone());
         let listeners = [
-            EventListener::new(&socket, "open", move |_| on_open(Event::Opened)),
+            EventListener::new(&socket, "open", move |_| on_open(Input::SocketOpened(id))),
             EventListener::new(&socket, "message", move |event| {
                 if let Some(frame) = frame(event.unchecked_ref::<MessageEvent>().data()) {
-                    on_message(Event::Frame(frame));
+                    on_message(Input::SocketFrame(id, frame));
                 }
             }),
-            EventListener::new(&socket, "close", move |_| on_close(Event::Closed)),
+            EventListener::new(&socket, "close", move |_| on_close(Input::SocketClosed(id))),
         ];
         Ok(Socket { socket, _listeners: listeners })
     }

@@ -185,7 +185,7 @@ impl<V> Line<V> {
     }
 
     /// Changes of the messages of `thread`.
-    pub fn show(&mut self, thread: &ThreadId, diffs: impl IntoIterator<Item = Diff<V>>) {
+    pub fn show(&mut self, thread: &ThreadId, diffs: Vec<Diff<V>>) {
         for diff in diffs {
             self.emit(Output::Messages(thread.clone(), diff));
         }

@@ -5,13 +5,13 @@
 //! a frame is input from outside.
 
 use crate::io::Frame;
-use crate::json::{Json, push_number, push_string};
+use crate::json::{Json, push_number, push_string, read_number};
 
 /// What the server says.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Incoming<V> {
-    /// The topic, `realtime:` included.
-    pub topic: String,
+    /// The topic in UTF-8, `realtime:` included. Compared only, so not checked.
+    pub topic: Vec<u8>,
     /// The join that this frame belongs to; `None` if it says none. 0 is no join of ours.
     pub join_ref: Option<u32>,
     /// What it says.
@@ -41,8 +41,8 @@ pub enum Event<V> {
     },
     /// A broadcast.
     Broadcast {
-        /// Its name, `INSERT` for a new row.
-        event: String,
+        /// Its name in UTF-8, `INSERT` for a new row.
+        event: Vec<u8>,
         /// Its payload.
         payload: V,
         /// Whether it bears the marks that only the server gives to a database broadcast: a binary frame with an id in
@@ -93,19 +93,19 @@ fn decode_text<V: Json>(
             message: payload.text("message").unwrap_or_default(),
         },
         "broadcast" => Event::Broadcast {
-            event: payload.text("event")?,
+            event: payload.text("event")?.into_bytes(),
             payload: payload.get("payload")?,
             from_database: join_ref.is_some_and(|r| r > 0),
         },
         _ => Event::Other,
     };
-    Some(Incoming { topic, join_ref, event })
+    Some(Incoming { topic: topic.into_bytes(), join_ref, event })
 }
 
 /// Ours are decimal numbers from 1; anything else is nobody's.
 fn reference<V: Json>(value: Option<V>) -> Option<u32> {
     let text = value?.as_str();
-    Some(text.and_then(|t| t.parse().ok()).unwrap_or(0))
+    Some(text.and_then(|text| read_number(&text)).unwrap_or(0))
 }
 
 const KIND_USER_BROADCAST: u8 = 4;
@@ -122,10 +122,10 @@ fn decode_binary<V: Json>(bytes: &[u8]) -> Option<Incoming<V>> {
         return None;
     }
     Some(Incoming {
-        topic: core::str::from_utf8(topic).ok()?.to_owned(),
+        topic: topic.to_vec(),
         join_ref: None,
         event: Event::Broadcast {
-            event: core::str::from_utf8(event).ok()?.to_owned(),
+            event: event.to_vec(),
             payload: V::parse(payload)?,
             from_database: meta.windows(4).any(|part| part == br#""id""#),
         },

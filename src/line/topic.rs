@@ -51,8 +51,8 @@ pub(crate) enum Fact<V> {
     Ended,
     /// A broadcast.
     Broadcast {
-        /// Its name.
-        event: String,
+        /// Its name in UTF-8.
+        event: Vec<u8>,
         /// Its payload.
         payload: V,
         /// Whether it is certainly the database's.

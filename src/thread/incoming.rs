@@ -51,9 +51,9 @@ impl Thread {
         self.topic.refused(line);
     }
 
-    fn broadcast<V: Json>(&mut self, line: &mut Line<V>, event: &str, payload: &V, from_database: bool) {
+    fn broadcast<V: Json>(&mut self, line: &mut Line<V>, event: &[u8], payload: &V, from_database: bool) {
         match event {
-            "INSERT" => {
+            b"INSERT" => {
                 let record = payload.get("record").filter(|_| from_database);
                 match record.and_then(|record| Row::read(record, self.id.as_str(), &line.config.my_id).ok()) {
                     Some(row) => {
@@ -66,7 +66,7 @@ impl Thread {
                 }
             }
             // Somebody's messages were erased (erase_chat_person).
-            "CHANGE" => {
+            b"CHANGE" => {
                 self.timeline.outdate();
                 self.reader.want_news();
             }
@@ -127,7 +127,7 @@ impl Thread {
         if next && self.sender.is_first(row.id) {
             // The usual case: the bubble stays where it is.
             self.sender.first_confirmed(line, &self.id);
-            let diffs = self.timeline.arrived(row).into_iter().map(bubble_stays);
+            let diffs = self.timeline.arrived(row).into_iter().map(bubble_stays).collect();
             line.show(&self.id, diffs);
             return;
         }
@@ -178,10 +178,7 @@ impl Thread {
 /// A message that is confirmed where it stands becomes what was inserted.
 fn bubble_stays<V>(diff: Diff<V>) -> Diff<V> {
     match diff {
-        Diff::Insert { at, mut messages } if messages.len() == 1 => match messages.pop() {
-            Some(message) => Diff::Update { at, message },
-            None => Diff::Insert { at, messages },
-        },
+        Diff::Insert { at, message } => Diff::Update { at, message },
         diff => diff,
     }
 }

@@ -118,19 +118,23 @@ impl Sender {
         if messages.is_empty() {
             return;
         }
-        let shown = messages.iter().cloned().map(Message::Pending).collect();
+        let added = messages.len();
         let wall = line.time().wall;
         for message in self.outbox.insert(at, wall, messages) {
             line.emit(Output::Store(place.thread.clone(), message.clone()));
         }
-        line.show(place.thread, [Diff::Insert { at: place.above + at, messages: shown }]);
+        for at in at..at + added {
+            if let Some(message) = self.outbox.get(at).cloned().map(Message::Pending) {
+                line.show(place.thread, vec![Diff::Insert { at: place.above + at, message }]);
+            }
+        }
     }
 
     /// Takes a message out of the outbox, off the screen and out of storage.
     fn remove<V>(&mut self, line: &mut Line<V>, place: Place, index: usize) {
         if let Some(message) = self.take(index) {
             line.emit(Output::Unstore(place.thread.clone(), message.id));
-            line.show(place.thread, [Diff::Remove { at: place.above + index, count: 1 }]);
+            line.show(place.thread, vec![Diff::Remove { at: place.above + index, count: 1 }]);
         }
     }
 
@@ -150,7 +154,7 @@ impl Sender {
         }
         // To the end, where a new message would be: what was sent since stays before it.
         if let Some(message) = self.take(index) {
-            line.show(place.thread, [Diff::Remove { at: place.above + index, count: 1 }]);
+            line.show(place.thread, vec![Diff::Remove { at: place.above + index, count: 1 }]);
             let again = PendingMessage { error: None, order: 0, ..message };
             self.insert(line, place, self.outbox.len(), vec![again]);
         }
@@ -306,7 +310,7 @@ impl Sender {
         if let Some(message) = self.outbox.refuse(index, error) {
             line.emit(Output::Store(place.thread.clone(), message.clone()));
             let message = Message::Pending(message.clone());
-            line.show(place.thread, [Diff::Update { at: place.above + index, message }]);
+            line.show(place.thread, vec![Diff::Update { at: place.above + index, message }]);
         }
     }
 }

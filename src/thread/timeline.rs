@@ -218,7 +218,6 @@ impl Timeline {
     pub fn read<V>(&mut self, range: SeqRange, answered: Answered<V>) -> Vec<Diff<V>> {
         let Answered { mut rows, span } = answered;
         rows.retain(|row| row.seq > range.after && range.before.is_none_or(|before| row.seq < before));
-        rows.sort_unstable_by_key(|row| row.seq);
         // It covers down to its lowest row and no further, however few there are: a server may give fewer than it was asked
         // for (`db-max-rows`). Only an empty one covers all that was asked for.
         let full = rows.len() as u64 >= u64::from(range.limit);
@@ -284,31 +283,17 @@ impl Timeline {
         }
     }
 
-    /// Puts rows, ascending, where they belong. A number that is here stays as it is.
+    /// Puts rows where they belong. A number that is here stays as it is.
     fn merge<V>(&mut self, rows: Vec<Row<V>>) -> Vec<Diff<V>> {
-        let mut diffs: Vec<Diff<V>> = Vec::new();
-        let mut rows = rows.into_iter().peekable();
-        while let Some(row) = rows.next() {
-            let mut at = self.entries.partition_point(|here| here.seq < row.seq);
-            if mutated(Mutation::OrderByArrival) {
-                at = self.entries.len();
-            }
-            let next = self.entries.get(at).map(|here| here.seq);
-            if next == Some(row.seq) && !mutated(Mutation::NoDedupe) {
-                continue;
-            }
-            // All that fits in before the next row that is here goes in at once.
-            let mut run = vec![row];
-            while let Some(row) = rows.next_if(|row| next.is_none_or(|next| row.seq < next)) {
-                if run.last().is_none_or(|last| last.seq != row.seq) {
-                    run.push(row);
-                }
-            }
-            // One by one: a page at most, and `splice` is half a KiB of WebAssembly.
-            for (i, row) in run.iter().enumerate() {
-                self.entries.insert(at + i, Entry { seq: row.seq, id: row.id });
-            }
-            diffs.push(Diff::Insert { at, messages: run.into_iter().map(Message::Sent).collect() });
+        let mut diffs = Vec::new();
+        for row in rows {
+            let at = match self.entries.binary_search_by_key(&row.seq, |here| here.seq) {
+                Ok(_) if !mutated(Mutation::NoDedupe) => continue,
+                _ if mutated(Mutation::OrderByArrival) => self.entries.len(),
+                Ok(at) | Err(at) => at,
+            };
+            self.entries.insert(at, Entry { seq: row.seq, id: row.id });
+            diffs.push(Diff::Insert { at, message: Message::Sent(row) });
         }
         diffs
     }
@@ -343,13 +328,10 @@ mod tests {
     fn apply(shown: &mut Vec<u64>, diffs: Vec<Diff<Value>>) {
         for diff in diffs {
             match diff {
-                Diff::Insert { at, messages } => {
-                    let seqs = messages.iter().map(|message| match message {
-                        Message::Sent(row) => row.seq,
-                        Message::Pending(_) => unreachable!("a timeline holds what is sent"),
-                    });
-                    shown.splice(at..at, seqs);
-                }
+                Diff::Insert { at, message } => match message {
+                    Message::Sent(row) => shown.insert(at, row.seq),
+                    Message::Pending(_) => unreachable!("a timeline holds what is sent"),
+                },
                 Diff::Update { .. } => unreachable!("a row never changes"),
                 Diff::Remove { at, count } => {
                     shown.drain(at..at + count);

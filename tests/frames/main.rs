@@ -44,7 +44,7 @@ fn every_frame_of_a_genuine_server_decodes() {
             }
             Event::Broadcast { from_database: true, payload, event } => {
                 assert!(payload.get("id").is_some(), "{line}");
-                if event == "INSERT" {
+                if event == b"INSERT" {
                     assert!(payload["record"]["body"].is_string(), "{line}");
                 }
                 live += 1;

@@ -242,11 +242,11 @@ impl Screen {
 
     fn apply(&mut self, diff: Diff<Value>, coverage: &mut Coverage) -> Result<(), String> {
         match diff {
-            Diff::Insert { at, messages } => {
+            Diff::Insert { at, message } => {
                 if at > self.messages.len() {
                     return Err(format!("insert at {at} of {}", self.messages.len()));
                 }
-                self.messages.splice(at..at, messages);
+                self.messages.insert(at, message);
             }
             Diff::Update { at, message } => {
                 let old = self.messages.get_mut(at).ok_or("update beyond the end")?;

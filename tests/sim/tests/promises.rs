@@ -228,7 +228,7 @@ impl Story {
                 self.joined = None;
             }
             Output::Messages(_, diff) => match diff {
-                Diff::Insert { at, messages } => drop(self.shown.splice(at..at, messages)),
+                Diff::Insert { at, message } => self.shown.insert(at, message),
                 Diff::Update { at, message } => self.shown[at] = message,
                 Diff::Remove { at, count } => drop(self.shown.drain(at..at + count)),
             },
