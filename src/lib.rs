@@ -16,6 +16,7 @@
 //! | [`json`] | the JSON that the driver has parsed |
 //! | [`error`] | every failure that a page can see |
 //! | [`mutation`] | faults for the simulation to catch; not in what ships |
+//! | `recording`, `replay` | what happened to an engine, as text; the same again natively |
 #![deny(missing_docs, unsafe_code)]
 
 pub mod engine;
@@ -25,6 +26,10 @@ pub mod json;
 pub mod line;
 pub mod message;
 pub mod mutation;
+#[cfg(any(feature = "recording", not(target_arch = "wasm32")))]
+pub mod recording;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod replay;
 pub mod stored;
 mod thread;
 pub mod thread_id;

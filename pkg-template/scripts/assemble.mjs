@@ -1,5 +1,5 @@
-// Makes the npm package: `npm run assemble -- --wasm DIR --out DIR`. DIR holds what wasm-bindgen made with
-// `--target web --omit-default-module-path --out-name core`, wasm-opt behind it.
+// Makes the npm package: `npm run assemble -- --wasm DIR --debug DIR --out DIR`. The first two hold what wasm-bindgen made
+// with `--target web --omit-default-module-path --out-name core`, wasm-opt behind it; the second with the recorder in it.
 import { build } from 'esbuild'
 import { copyFile, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
@@ -8,63 +8,72 @@ import { deflateRawSync } from 'node:zlib'
 import { endpoints } from './endpoints.mjs'
 import { shorten } from './shorten.mjs'
 
-const { values: flags } = parseArgs({ options: { wasm: { type: 'string' }, out: { type: 'string' } } })
-if (!flags.wasm || !flags.out) {
-  console.error('usage: npm run assemble -- --wasm DIR --out DIR')
+const { values: flags } = parseArgs({ options: { wasm: { type: 'string' }, debug: { type: 'string' }, out: { type: 'string' } } })
+if (!flags.wasm || !flags.debug || !flags.out) {
+  console.error('usage: npm run assemble -- --wasm DIR --debug DIR --out DIR')
   process.exit(2)
 }
 const template = resolve(import.meta.dirname, '..')
 const repository = resolve(template, '..')
 const source = join(template, 'src')
-const wasm = resolve(flags.wasm)
 const out = resolve(flags.out)
 
 await rm(out, { recursive: true, force: true })
 await mkdir(out, { recursive: true })
+await code(resolve(flags.wasm), out, 'index.js')
+await code(resolve(flags.debug), join(out, 'debug'), 'debug.js')
 
-// wasm-bindgen puts values.js into a folder with a hash in its name.
-const { wasm: bytes, glue } = shorten(await readFile(join(wasm, 'core_bg.wasm')), await readFile(join(wasm, 'core.js'), 'utf8'))
-const values = /['"](\.\/snippets\/[^'"]+\/values\.js)['"]/.exec(glue)?.[1]
-if (!values) throw new Error(`${wasm}/core.js imports no values.js`)
+/**
+ * What a page loads: `index.js`, made of `entry`, and `react.js` beside it.
+ *
+ * @param {string} wasm where wasm-bindgen's is
+ * @param {string} outdir
+ * @param {string} entry
+ */
+async function code(wasm, outdir, entry) {
+  // wasm-bindgen puts values.js into a folder with a hash in its name.
+  const { wasm: bytes, glue } = shorten(await readFile(join(wasm, 'core_bg.wasm')), await readFile(join(wasm, 'core.js'), 'utf8'))
+  const values = /['"](\.\/snippets\/[^'"]+\/values\.js)['"]/.exec(glue)?.[1]
+  if (!values) throw new Error(`${wasm}/core.js imports no values.js`)
 
-/** @type {import('esbuild').Plugin} */
-const generated = {
-  name: 'generated',
-  setup({ onLoad, onResolve }) {
-    onResolve({ filter: /^\.\/core\.js$/ }, ({ path }) => ({ path, namespace: 'glue' }))
-    onLoad({ filter: /./, namespace: 'glue' }, () => ({ contents: glue, resolveDir: wasm }))
-    onResolve({ filter: /^\.\/values\.js$/ }, () => ({ path: join(wasm, values) }))
-  },
+  /** @type {import('esbuild').Plugin} */
+  const generated = {
+    name: 'generated',
+    setup({ onLoad, onResolve }) {
+      onResolve({ filter: /^\.\/core\.js$/ }, ({ path }) => ({ path, namespace: 'glue' }))
+      onLoad({ filter: /./, namespace: 'glue' }, () => ({ contents: glue, resolveDir: wasm }))
+      onResolve({ filter: /^\.\/values\.js$/ }, () => ({ path: join(wasm, values) }))
+    },
+  }
+  /** @type {import('esbuild').Plugin} */
+  const apart = {
+    name: 'package entries stay apart',
+    setup({ onResolve }) {
+      onResolve({ filter: /^(\.\/inline\.js|react)$/ }, ({ path }) => ({ path, external: true }))
+      onResolve({ filter: /^\.\/index\.js$/ }, ({ path, importer }) =>
+        basename(importer) === 'react.js' ? { path, external: true } : undefined,
+      )
+    },
+  }
+  await build({
+    entryPoints: { index: join(source, entry), react: join(source, 'react.js') },
+    outdir,
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    target: 'es2022',
+    legalComments: 'none',
+    logLevel: 'warning',
+    // wasm-bindgen names values.js once for each import block; it is one module.
+    logOverride: { 'duplicate-object-key': 'silent' },
+    plugins: [generated, apart],
+  })
+  await writeFile(join(outdir, 'core_bg.wasm'), bytes)
+  await writeFile(join(outdir, 'inline.js'), `export default"${deflateRawSync(bytes, { level: 9 }).toString('base64')}"\n`)
 }
 
-await build({
-  entryPoints: [join(source, 'index.js'), join(source, 'react.js')],
-  outdir: out,
-  bundle: true,
-  minify: true,
-  format: 'esm',
-  target: 'es2022',
-  legalComments: 'none',
-  logLevel: 'warning',
-  // wasm-bindgen names values.js once for each import block; it is one module.
-  logOverride: { 'duplicate-object-key': 'silent' },
-  plugins: [
-    generated,
-    {
-      name: 'package entries stay apart',
-      setup({ onResolve }) {
-        onResolve({ filter: /^(\.\/(index|inline)\.js|react)$/ }, ({ path, kind }) =>
-          kind === 'entry-point' ? undefined : { path, external: true },
-        )
-      },
-    },
-  ],
-})
-
-await writeFile(join(out, 'core_bg.wasm'), bytes)
-await writeFile(join(out, 'inline.js'), `export default"${deflateRawSync(bytes, { level: 9 }).toString('base64')}"\n`)
 for (const name of ['vite.js', 'vite.d.ts']) await copyFile(join(template, 'node', name), join(out, name))
-for (const name of ['index.d.ts', 'react.d.ts']) await copyFile(join(source, name), join(out, name))
+for (const name of ['index.d.ts', 'react.d.ts', 'debug.d.ts']) await copyFile(join(source, name), join(out, name))
 for (const name of ['cli.js', 'steps.js']) await copyFile(join(template, 'node', name), join(await made('bin'), name))
 
 // What `init` copies into a project.

@@ -5,6 +5,8 @@ export default function init(from: { module_or_path: WebAssembly.Module }): Prom
 export function threadId(a: string, b: string): string
 export function countUnsent(): Promise<number>
 export function signOut(): Promise<void>
+/** Only with the recorder in it. */
+export function recording(): string
 export class ChatSession {
   constructor(options: ChatSessionOptions)
   subscribe(callback: () => void): () => void

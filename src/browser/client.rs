@@ -40,6 +40,8 @@ pub struct Client {
     environment: RefCell<Option<Environment>>,
     /// Heard as long as it lives, with or without a thread: its engine holds a token.
     sign_outs: RefCell<Option<SignOuts>>,
+    #[cfg(feature = "recording")]
+    recorder: Rc<super::recorder::Recorder>,
 }
 
 /// What the engine has not taken in yet.
@@ -123,7 +125,7 @@ impl Client {
             let timeout = feed.clone();
             Client {
                 engine: RefCell::new(Engine::new(config.clone())),
-                config,
+                config: config.clone(),
                 backend: RefCell::new(options.backend.clone()),
                 inputs: Inputs::default(),
                 sessions: RefCell::default(),
@@ -134,6 +136,8 @@ impl Client {
                 alarm: Alarm::new(move || timeout(Input::Timeout)),
                 environment: RefCell::default(),
                 sign_outs: RefCell::new(Some(SignOuts::hear(end_all))),
+                #[cfg(feature = "recording")]
+                recorder: super::recorder::Recorder::start(&config),
             }
         })
     }
@@ -227,13 +231,20 @@ impl Client {
             let Some(input) = self.inputs.queue.borrow_mut().pop_front() else {
                 break;
             };
-            self.engine.borrow_mut().handle(clock::now(), input);
+            let now = clock::now();
+            #[cfg(feature = "recording")]
+            self.recorder.input(now, &input);
+            self.engine.borrow_mut().handle(now, input);
             loop {
                 let Some(output) = self.engine.borrow_mut().poll() else {
                     break;
                 };
+                #[cfg(feature = "recording")]
+                self.recorder.output(&output);
                 self.carry_out(output);
             }
+            #[cfg(feature = "recording")]
+            self.recorder.done();
         }
         self.inputs.draining.set(false);
         self.alarm.set(self.engine.borrow().next_timeout());

@@ -15,6 +15,7 @@
 //! | `storage.rs`, `storage.js` | the drafts that outlive the page |
 //! | `timer.rs`, `clock.rs`, `random.rs` | `setTimeout`, the time, randomness |
 //! | `json.rs` | JSON as `JSON.parse` made it |
+//! | `recorder.rs`, `recorder.js` | what happened, of a debug build |
 //! | `error.rs` | a `ChatError` as a page catches it |
 //! | `values.rs`, `values.js` | the JavaScript values that a page gets |
 // What wasm-bindgen generates is unsafe.
@@ -31,6 +32,8 @@ mod network;
 mod notify;
 mod options;
 mod random;
+#[cfg(feature = "recording")]
+mod recorder;
 mod session;
 mod snapshot;
 mod socket;

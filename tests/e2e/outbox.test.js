@@ -23,7 +23,7 @@ after(() => stage.close())
 
 /** @param {Person} me @param {Person} other @param {Tab} [beside] */
 async function live(me, other, beside) {
-  const tab = await Tab.open(stage, 'ours', me, other, beside?.context)
+  const tab = await Tab.open(stage, 'ours', me, other, beside ? { context: beside.context } : {})
   if (!beside) contexts.push(tab.context)
   await tab.is('live')
   return tab

@@ -33,7 +33,7 @@ test('are the types wrong? in no mode of resolution', async () => {
   const report = await run(process.execPath, [tool('@arethetypeswrong/cli/dist/index.js'), TARBALL, ...flags], { cwd: app })
   const { analysis, problems } = JSON.parse(report)
   assert.deepEqual(Object.keys(problems), ['CJSResolvesToESM'])
-  assert.deepEqual(Object.keys(analysis.entrypoints).sort(), ['.', './package.json', './react', './vite'])
+  assert.deepEqual(Object.keys(analysis.entrypoints).sort(), ['.', './debug', './debug/react', './package.json', './react', './vite'])
   for (const [name, { resolutions }] of Object.entries(analysis.entrypoints)) {
     assert.deepEqual(Object.keys(resolutions), ['node10', 'node16-cjs', 'node16-esm', 'bundler'])
     for (const [mode, { resolution }] of Object.entries(resolutions)) assert.ok(resolution, `${name} in ${mode}`)
@@ -45,7 +45,8 @@ test('Node.js imports and requires every entry, and no browser is touched', asyn
     for (const name of ['window', 'self', 'document', 'location', 'navigator', 'localStorage', 'indexedDB', 'WebSocket', 'fetch', 'BroadcastChannel'])
       Object.defineProperty(globalThis, name, { get() { throw new Error(name + ' was touched') }, configurable: true })`
   const names = 'const names = (ns) => Object.keys(ns).filter((name) => name !== "__esModule").sort()'
-  const wanted = { '': ['ChatError', 'ChatSession', 'countUnsent', 'default', 'signOut', 'threadId'], '/react': ['useChat'], '/vite': ['choppedChat'] }
+  const api = ['ChatError', 'ChatSession', 'countUnsent', 'default', 'signOut', 'threadId']
+  const wanted = { '': api, '/react': ['useChat'], '/vite': ['choppedChat'], '/debug': api, '/debug/react': ['useChat'] }
   for (const [entry, exports] of Object.entries(wanted)) {
     const show = (/** @type {string} */ ns) => `${trap}; ${names}; console.log(JSON.stringify(names(${ns})))`
     const imported = await node(show(`await import('chopped-chat${entry}')`), '--input-type=module')

@@ -73,22 +73,49 @@ fn files(dir: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn build(target: &Path, out: &Path) -> Result<()> {
-    let toolchain = WasmToolchain::ready()?;
-    let bindgen = tools::wasm_bindgen()?;
     let template = node::install("pkg-template")?;
-
+    let debug = wasm(target, Variant::Debug, &template)?;
+    let shipped = wasm(target, Variant::Shipped, &template)?;
     process::run(
-        "engine to wasm",
-        toolchain
+        "pkg",
+        Command::new("npm")
+            .args(["run", "assemble", "--", "--wasm"])
+            .arg(shipped)
+            .arg("--debug")
+            .arg(debug)
+            .arg("--out")
+            .arg(out)
+            .current_dir(&template),
+    )?;
+    Ok(())
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Variant {
+    Shipped,
+    /// With the recorder in it: `chopped-chat/debug`.
+    Debug,
+}
+
+/// Makes the wasm and its glue; returns the folder.
+fn wasm(target: &Path, variant: Variant, template: &Path) -> Result<PathBuf> {
+    let bindgen = tools::wasm_bindgen()?;
+    let (title, features) = match variant {
+        Variant::Shipped => ("engine to wasm", ""),
+        Variant::Debug => ("engine to wasm, with the recorder", "recording"),
+    };
+    process::run(
+        title,
+        WasmToolchain::ready()?
             .cargo_for_package()?
-            .args(["--package", "chopped-chat", "--lib"])
+            .args(["--package", "chopped-chat", "--lib", "--features", features])
             .args(["--profile", "wasm", "--target", toolchain::TARGET])
             .env("CARGO_TARGET_DIR", target)
             .current_dir(paths::root()),
     )?;
     let compiled = target.join(toolchain::TARGET).join("wasm/chopped_chat.wasm");
 
-    let made = made(target, &bindgen);
+    let made = made(target, &bindgen).join(features);
     let source = made.join("source.wasm");
     if !(same(&compiled, &source) && made.join(NAMED).is_file()) {
         fs::create_dir_all(&made)?;
@@ -104,29 +131,21 @@ fn build(target: &Path, out: &Path) -> Result<()> {
         let wasm = made.join("core_bg.wasm");
         let named = made.join(NAMED);
         let optimise = |title: &str, rounds: &[&str], from: &Path, to: &Path| {
-            let mut command = node::program(&template, "binaryen/bin/wasm-opt");
+            let mut command = node::program(template, "binaryen/bin/wasm-opt");
             process::run(title, command.args(rounds).args(WASM_FEATURES).arg(from).arg("-o").arg(to))
         };
         // Every round still finds something. The names are for `shares`: the last one changes hardly a byte of the code.
         // Of a function with one caller the body stays out of it if it is more than some instructions: many small functions
         // are more bytes than few big ones, and fewer once compressed (1.1 KiB).
         let small = ["--one-caller-inline-max-function-size", "20"];
-        optimise("wasm-opt", &["-Oz", "-Oz", small[0], small[1], "--debuginfo"], &wasm, &named)?;
-        let strip = ["-Oz", small[0], small[1], "--strip-debug", "--strip-producers", "--strip-target-features"];
-        optimise("wasm-opt, without names", &strip, &named, &wasm)?;
+        let rounds: &[&str] = if variant == Variant::Shipped { &["-Oz", "-Oz"] } else { &["-O1"] };
+        optimise("wasm-opt", &[rounds, &small, &["--debuginfo"]].concat(), &wasm, &named)?;
+        let strip = ["--strip-debug", "--strip-producers", "--strip-target-features"];
+        optimise("wasm-opt, without names", &[&rounds[..1], &small, &strip].concat(), &named, &wasm)?;
         // Last, so that a run cut short is done again.
         fs::copy(&compiled, &source)?;
     }
-    process::run(
-        "pkg",
-        Command::new("npm")
-            .args(["run", "assemble", "--", "--wasm"])
-            .arg(&made)
-            .arg("--out")
-            .arg(out)
-            .current_dir(&template),
-    )?;
-    Ok(())
+    Ok(made)
 }
 
 /// Where the wasm and its glue are made. Named after its tools: a new wasm-bindgen starts a new folder.
@@ -151,7 +170,7 @@ fn sizes() -> Result<String> {
         }"#;
     let pkg = paths::root().join("pkg");
     let code = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "js" || kind == "wasm");
-    let on_pages = |path: &PathBuf| !path.starts_with("bin") && !path.starts_with("vite.js");
+    let on_pages = |path: &PathBuf| !["bin", "debug", "vite.js"].iter().any(|other| path.starts_with(other));
     let loaded = files(&pkg)?.into_iter().filter(|path| code(path) && on_pages(path));
     let output = Command::new("node")
         .args(["-e", script, "--"])

@@ -1,9 +1,11 @@
 //! `cargo xtask chaos`: two people type in Chromium while everything fails, with chopped-chat and with the plan's client.
 
 use crate::stack::Stack;
-use crate::{build, chromium, node, process};
-use anyhow::Result;
+use crate::{build, chromium, node, paths, process, sim};
+use anyhow::{Context, Result};
 use clap::Args;
+use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 #[derive(Args)]
@@ -23,7 +25,26 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<bool> {
     build::package()?;
     let stack = Stack::start(0)?;
-    Ok(process::watch(&mut program(&stack, options.rounds, options.seed, options.recoveries)?)?.success())
+    let played = process::watch(&mut program(&stack, options.rounds, options.seed, options.recoveries)?)?.success();
+    Ok(replay()? && played)
+}
+
+/// What a page of each round recorded, replayed in a native engine. True if all of it was the same again.
+pub fn replay() -> Result<bool> {
+    let mut good = true;
+    let folder = recordings();
+    let files = fs::read_dir(&folder).with_context(|| format!("could not list {}", folder.display()))?;
+    for file in files.filter_map(|entry| entry.ok().map(|entry| entry.path())) {
+        let title = format!("replay {}", file.file_name().unwrap_or_default().display());
+        let ran = process::attempt(&title, sim::program(false)?.arg("--replay").arg(&file))?;
+        println!("    {}", process::tail(&ran.log, 1).trim());
+        good &= ran.success;
+    }
+    Ok(good)
+}
+
+fn recordings() -> PathBuf {
+    paths::target().join("recordings")
 }
 
 /// Its rounds on `stack`, with the package that is built.
@@ -33,6 +54,10 @@ pub fn program(stack: &Stack, rounds: u32, seed: Option<u32>, recoveries: u32) -
     node::install("tests/supabase-js")?;
     let mut command = Command::new("node");
     command.arg("chaos/chaos.js").arg(format!("--rounds={rounds}")).arg(format!("--recoveries={recoveries}"));
+    let recordings = recordings();
+    _ = fs::remove_dir_all(&recordings);
+    fs::create_dir_all(&recordings).with_context(|| format!("could not make {}", recordings.display()))?;
+    command.arg("--recordings").arg(recordings);
     command.args(seed.map(|seed| format!("--seed={seed}")));
     command.envs(stack.addresses.environment()).env("CHROMIUM", chromium::browser()?).current_dir(dir);
     Ok(command)

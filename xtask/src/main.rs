@@ -46,6 +46,8 @@ enum Task {
     },
     /// Play the engine against a model server under faults, from seeds
     Sim(sim::Options),
+    /// Run what a page of chopped-chat/debug recorded through the engine: does it do the same?
+    Replay(sim::Replay),
     /// Two people type in Chromium while everything fails: chopped-chat beside the plan's client
     Chaos(chaos::Options),
     /// Build the npm package into pkg/
@@ -69,6 +71,7 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run(&options),
         Task::Bench { benches, pairs } => bench::run(&benches, pairs).map(|()| true),
         Task::Sim(options) => sim::run(&options),
+        Task::Replay(options) => sim::replay(&options),
         Task::Chaos(options) => chaos::run(&options),
         Task::Build { verify } => build::run(verify).map(|()| true),
         Task::Stack { port } => stack::run(port).map(|()| true),

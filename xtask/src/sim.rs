@@ -1,8 +1,9 @@
 //! `cargo xtask sim`: the engine under faults, from seeds.
 
 use crate::{paths, process};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
+use std::path::PathBuf;
 use std::process::Command;
 
 #[derive(Args)]
@@ -19,6 +20,22 @@ pub struct Options {
     /// Break the engine on purpose, in each way in turn, and want each caught
     #[arg(long)]
     mutants: bool,
+    /// With --trace: break the engine in this one way meanwhile, such as NoDedupe
+    #[arg(long, requires = "trace")]
+    mutation: Option<String>,
+}
+
+#[derive(Args)]
+pub struct Replay {
+    /// What session.recording() of chopped-chat/debug gave
+    file: PathBuf,
+}
+
+/// True if the engine did the same again.
+pub fn replay(options: &Replay) -> Result<bool> {
+    let file = options.file.canonicalize().with_context(|| format!("no file {}", options.file.display()))?;
+    let ran = process::watch(program(false)?.arg("--replay").arg(file))?;
+    Ok(ran.success())
 }
 
 /// True if every run kept its promise.
@@ -27,7 +44,8 @@ pub fn run(options: &Options) -> Result<bool> {
     arguments.extend(options.base.map(|base| format!("--base={base}")));
     arguments.extend(options.trace.map(|trace| format!("--trace={trace}")));
     arguments.extend(options.mutants.then(|| "--mutants".to_owned()));
-    let mut command = program(options.mutants)?;
+    arguments.extend(options.mutation.as_ref().map(|name| format!("--mutation={name}")));
+    let mut command = program(options.mutants || options.mutation.is_some())?;
     let ran = process::watch(command.args(arguments))?;
     Ok(ran.success())
 }

@@ -346,6 +346,7 @@ fn e2e(count: &mut Count) -> Result<()> {
     let title = "chaos, 3 rounds";
     if count.wants(title) {
         count.check(process::attempt(title, &mut chaos::program(&stack, 3, None, 0)?)?);
+        count.verdict(chaos::replay()?);
     }
     Ok(())
 }

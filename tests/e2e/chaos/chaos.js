@@ -1,5 +1,7 @@
 // `cargo xtask chaos`: two people type while the network, the server and their tabs fail, once with chopped-chat and once
 // with the plan's client, at the same time and under the same faults. Prints what became of their messages.
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SEND, admin, faults } from '../project.js'
@@ -11,7 +13,7 @@ import { Stage } from './stage.js'
 
 const TYPING_MS = 4_000
 const MESSAGES = 8
-const { values: flags } = parseArgs({ options: { rounds: { type: 'string', default: '50' }, seed: { type: 'string' }, recoveries: { type: 'string', default: '0' } } })
+const { values: flags } = parseArgs({ options: { rounds: { type: 'string', default: '50' }, seed: { type: 'string' }, recoveries: { type: 'string', default: '0' }, recordings: { type: 'string' } } })
 const rounds = Number(flags.rounds)
 const firstSeed = flags.seed === undefined ? Date.now() % 1_000_000 : Number(flags.seed)
 
@@ -103,6 +105,11 @@ async function play(stage, seed, clients) {
       return { client: play.client, ...settled, swapped: Math.max(settled.swapped, (a ?? 0) + (b ?? 0)), typed: [...play.typed.values()].flat().length }
     }),
   )
+  if (flags.recordings) {
+    for (const { client, tabs } of plays.filter(({ client }) => client === 'ours')) {
+      await writeFile(join(flags.recordings, `${client}-${seed}.jsonl`), (await tabs[0]?.recording()) ?? '')
+    }
+  }
   await Promise.all(plays.map((play) => play.end()))
   return { names, results }
 }

@@ -1,6 +1,6 @@
-import init, { ChatSession } from '/pkg/index.js'
 import { about, ensureUrl, look, seen, swapped, tokenUrl } from './page.js'
 
+const { default: init, ChatSession } = await import(about.records ? '/pkg/debug/index.js' : '/pkg/index.js')
 await init()
 const session = new ChatSession({
   supabaseUrl: about.url,
@@ -21,6 +21,7 @@ session.open().catch(() => {})
 
 window.chat = {
   swapped,
+  recording: () => session.recording?.() ?? '',
   state() {
     const { status, error } = session.getSnapshot()
     return { status, error: error?.code ?? null }

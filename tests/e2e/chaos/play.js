@@ -34,7 +34,10 @@ export class Play {
   static async start(stage, client) {
     const people = await acquainted()
     const [a, b] = people
-    const tabs = /** @type {[Tab, Tab]} */ (await Promise.all([Tab.open(stage, client, a, b), Tab.open(stage, client, b, a)]))
+    const tabs = /** @type {[Tab, Tab]} */ (
+      // One of them is the build that records, and the other the one that ships.
+      await Promise.all([Tab.open(stage, client, a, b, { records: client === 'ours' }), Tab.open(stage, client, b, a)])
+    )
     await Promise.all(tabs.map((tab) => tab.is('live')))
     return new Play(stage, client, people, tabs)
   }

@@ -62,9 +62,13 @@ export class Stage {
     return `http://localhost:${address.port}`
   }
 
-  /** The page of `client` for `me`, in a thread with `other`. @param {Client} client @param {Person} me @param {Person} other */
-  address(client, me, other) {
-    const about = { url: setting('SUPABASE_URL'), key: setting('SUPABASE_ANON_KEY'), me: me.mongoId, user: me.id, other: other.mongoId }
+  /**
+   * The page of `client` for `me`, in a thread with `other`. `records`: ours is `chopped-chat/debug`.
+   *
+   * @param {Client} client @param {Person} me @param {Person} other @param {boolean} [records]
+   */
+  address(client, me, other, records = false) {
+    const about = { url: setting('SUPABASE_URL'), key: setting('SUPABASE_ANON_KEY'), me: me.mongoId, user: me.id, other: other.mongoId, records }
     return `${this.url}/${client}.html#${encodeURIComponent(JSON.stringify(about))}`
   }
 
@@ -106,16 +110,16 @@ export class Tab {
   /** How many messages stood out of order at some moment, in pages that are gone. */
   swappedBefore = 0
 
-  /** @param {Stage} stage @param {import('playwright-core').BrowserContext} context @param {Client} client @param {Person} me @param {Person} other */
-  constructor(stage, context, client, me, other) {
-    this.address = stage.address(client, me, other)
+  /** @param {Stage} stage @param {import('playwright-core').BrowserContext} context @param {Client} client @param {Person} me @param {Person} other @param {boolean} records */
+  constructor(stage, context, client, me, other, records) {
+    this.address = stage.address(client, me, other, records)
     this.context = context
     this.me = me
   }
 
-  /** @param {Stage} stage @param {Client} client @param {Person} me @param {Person} other @param {import('playwright-core').BrowserContext} [context] */
-  static async open(stage, client, me, other, context) {
-    const tab = new Tab(stage, context ?? (await stage.browser.newContext()), client, me, other)
+  /** @param {Stage} stage @param {Client} client @param {Person} me @param {Person} other @param {{ context?: import('playwright-core').BrowserContext, records?: boolean }} [how] */
+  static async open(stage, client, me, other, { context, records = false } = {}) {
+    const tab = new Tab(stage, context ?? (await stage.browser.newContext()), client, me, other, records)
     await tab.load()
     return tab
   }
@@ -176,6 +180,11 @@ export class Tab {
   /** @param {string} status */
   async is(status) {
     await this.#page.waitForFunction(`chat.state().status === '${status}'`, undefined, { polling: 20, timeout: 30_000 })
+  }
+
+  /** What happened to the engine since the page was loaded, if it records. @returns {Promise<string>} */
+  recording() {
+    return this.#page.evaluate('chat.recording()')
   }
 
   /** The person presses retry at each bubble that says error. */

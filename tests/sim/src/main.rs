@@ -19,6 +19,12 @@ struct Arguments {
     /// Plays this one seed and prints what happens.
     #[arg(long)]
     trace: Option<u64>,
+    /// Breaks the engine in this one way meanwhile. Needs the feature `mutations`.
+    #[arg(long)]
+    mutation: Option<String>,
+    /// Runs a recording of chopped-chat/debug through an engine, prints what happens and whether it is the same.
+    #[arg(long)]
+    replay: Option<std::path::PathBuf>,
     /// Breaks the engine on purpose, in each way in turn, and wants each caught. Needs the feature `mutations`.
     #[arg(long)]
     mutants: bool,
@@ -29,10 +35,22 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Some(name) = &arguments.mutation
+        && let Err(why) = mutate(name)
+    {
+        eprintln!("{why}");
+        return ExitCode::FAILURE;
+    }
+    if let Some(file) = &arguments.replay {
+        return replay(file);
+    }
     if let Some(seed) = arguments.trace {
         return match run(seed, true) {
             Ok(summary) => {
-                println!("seed {seed} is fine: {} sends, {} requests", summary.sent, summary.requests);
+                for line in &summary.trace {
+                    println!("{line}");
+                }
+                println!("seed {seed} holds: {} sends, {} requests", summary.sent, summary.requests);
                 ExitCode::SUCCESS
             }
             Err(failure) => {
@@ -112,6 +130,54 @@ fn main() -> ExitCode {
     }
     println!("{} runs: 0 lost, 0 doubled, 0 swapped", arguments.seeds);
     ExitCode::SUCCESS
+}
+
+/// Runs a recording through an engine.
+fn replay(file: &std::path::Path) -> ExitCode {
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) => {
+            eprintln!("could not read {}: {error}", file.display());
+            return ExitCode::FAILURE;
+        }
+    };
+    match chopped_chat::replay::replay(&text) {
+        Ok(report) => {
+            for line in &report.trace {
+                println!("{line}");
+            }
+            println!("{} inputs, {} outputs the same", report.inputs, report.outputs);
+            match report.differs {
+                None => ExitCode::SUCCESS,
+                Some(difference) => {
+                    println!("differs at {difference}");
+                    ExitCode::FAILURE
+                }
+            }
+        }
+        Err(why) => {
+            eprintln!("{}: {why}", file.display());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Switches a mutation on, in this thread.
+#[cfg(feature = "mutations")]
+fn mutate(name: &str) -> Result<(), String> {
+    use chopped_chat::mutation::{Mutation, set};
+    match Mutation::ALL.iter().find(|mutation| format!("{mutation:?}") == name) {
+        Some(mutation) => {
+            set(Some(*mutation));
+            Ok(())
+        }
+        None => Err(format!("no mutation is named {name}; there are {:?}", Mutation::ALL)),
+    }
+}
+
+#[cfg(not(feature = "mutations"))]
+fn mutate(_: &str) -> Result<(), String> {
+    Err("build with --features mutations".into())
 }
 
 /// Plays seeds against each mutation until one fails.

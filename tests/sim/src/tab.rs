@@ -2,6 +2,7 @@
 
 use crate::coverage::Coverage;
 use crate::server::Server;
+use chopped_chat::recording;
 use chopped_chat::{
     Config, Diff, Engine, Input, Message, MessageId, Now, Output, PendingMessage, RequestId, Row, State, Status,
     ThreadId,
@@ -76,6 +77,8 @@ pub struct Tab {
     pub connects: VecDeque<u64>,
     /// A send failed and is not tried again yet.
     pub stalled: Option<Stalled>,
+    /// What happened to its engine, where it is recorded.
+    pub recording: Option<String>,
 }
 
 /// What a request asks for.
@@ -123,6 +126,7 @@ impl Tab {
             reads: BTreeMap::new(),
             connects: VecDeque::new(),
             stalled: None,
+            recording: None,
         }
     }
 
@@ -137,12 +141,12 @@ impl Tab {
         self.asked.clear();
         self.stalled = None;
         self.unwritten = Some(BTreeMap::new());
-        self.engine = Some(Engine::new(Config {
-            supabase_url: "https://model".into(),
-            anon_key: "anon".into(),
-            my_id: self.person.into(),
-            seed,
-        }));
+        let config =
+            Config { supabase_url: "https://model".into(), anon_key: "anon".into(), my_id: self.person.into(), seed };
+        if let Some(recording) = &mut self.recording {
+            *recording = format!("{{\"config\":{}}}\n", recording::config(&config));
+        }
+        self.engine = Some(Engine::new(config));
     }
 
     /// Storage has been read.
@@ -179,10 +183,15 @@ impl Tab {
     ) -> Result<Vec<Output<Value>>, String> {
         let clocks = self.clocks(now);
         let Some(engine) = &mut self.engine else { return Ok(Vec::new()) };
+        let mut line = self.recording.is_some().then(|| recording::input(clocks, &input, Value::to_string));
         engine.handle(clocks, input);
+        let mut outputs = Vec::new();
         let mut rest = Vec::new();
         let mut changed: Vec<ThreadId> = Vec::new();
         while let Some(output) = self.engine.as_mut().and_then(Engine::poll) {
+            if line.is_some() {
+                outputs.push(recording::output(&output));
+            }
             match output {
                 Output::Messages(thread, diff) => {
                     self.screens.entry(thread.clone()).or_default().apply(diff, coverage)?;
@@ -219,6 +228,9 @@ impl Tab {
                 Output::Opened(..) | Output::OlderLoaded(..) => {}
                 other => rest.push(other),
             }
+        }
+        if let (Some(recording), Some(input)) = (&mut self.recording, line.take()) {
+            recording.push_str(&format!("{{\"input\":{input},\"outputs\":[{}]}}\n", outputs.join(",")));
         }
         // A page shows what a batch left: that is what must be right.
         for thread in changed {

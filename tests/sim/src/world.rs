@@ -25,13 +25,24 @@ pub struct Summary {
     pub requests: u64,
     pub joins: u64,
     pub connects: u64,
+    /// What happened, if it was asked for.
+    pub trace: Vec<String>,
+    /// What happened to the engine of each tab's last life, if it was asked for.
+    pub recordings: Vec<String>,
 }
 
-/// Plays one seed.
+/// Plays one seed. `trace`: tells what happened.
 pub fn run(seed: u64, trace: bool) -> Result<Summary, Failure> {
     let mut world = World::new(seed, trace);
+    if trace {
+        world.tabs.iter_mut().for_each(|tab| tab.recording = Some(String::new()));
+    }
     match world.play() {
-        Ok(()) => Ok(world.summary),
+        Ok(()) => Ok(Summary {
+            trace: world.trace,
+            recordings: world.tabs.into_iter().filter_map(|tab| tab.recording).collect(),
+            ..world.summary
+        }),
         Err(why) => Err(Failure { why: format!("at {} ms: {why}", world.now), trace: world.trace }),
     }
 }
@@ -183,7 +194,7 @@ const CALM_WITHIN: u64 = 240_000;
 /// How long a joined screen may lag behind where nothing strikes, in ms: a few requests in a row.
 const PROMPT: u64 = 3_000;
 /// How long a message may wait after its send failed and another request succeeded, in ms, and how late a timer may be.
-const RELIEVED: u64 = 2_500;
+const RELIEVED: u64 = 1_500;
 /// For how long a page asks nothing of a network that the browser says is not there, in ms.
 const QUIET: u64 = 100_000;
 /// How long a page that nobody sees keeps its socket, in ms: five minutes, and a timer that runs once a minute.

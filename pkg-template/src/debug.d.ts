@@ -1,0 +1,13 @@
+import { ChatSession as Session } from './index.js'
+
+export * from './index.js'
+export { default } from './index.js'
+
+/** The same as without `/debug`, and it remembers what happened to it. */
+export class ChatSession extends Session {
+  /**
+   * What happened on this page since it was opened, as text: a line for each event. Access tokens and the letters of messages
+   * are replaced; ids, times and the project's URL are not. Empty before `open()`. Of a long session the newest 8 MiB.
+   */
+  recording(): string
+}
