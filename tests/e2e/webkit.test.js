@@ -1,9 +1,13 @@
 // What stands for Safari: the main flow, what is kept, who may send it, and the loader, in WebKitGTK.
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { after, afterEach, before, describe, test } from 'node:test'
+import { promisify } from 'node:util'
 import { By, Key, until } from 'selenium-webdriver'
 import { Stage, acquainted } from './chaos/stage.js'
-import { APP_URL, PASSWORD, SEND, browser, channelsOf, eventually, faults, pair, rows } from './helpers.js'
+import { APP_URL, PASSWORD, SEND, browser, channelsOf, eventually, faults, pair, rows, setting } from './helpers.js'
 import { WebKit, endAll } from './webkit.js'
 
 /** @typedef {import('./helpers.js').Person} Person */
@@ -55,6 +59,27 @@ describe('WebKit', { skip: process.env['WEBKIT_DRIVER'] ? false : none }, () => 
     const loaded = `performance.getEntriesByType('resource').map(({ name }) => new URL(name).pathname)`
     const sent = (/** @type {string} */ body) => `chat.bubbles().some((bubble) => bubble.body === '${body}' && bubble.status === 'sent')`
     const SENDING_FAILS = { on: 'request', match: { path: SEND }, do: { status: 503, body: {} } }
+
+    test('what it records replays in a native engine, to the last output', async () => {
+      const [ana, ben] = await acquainted()
+      const webkit = await launch()
+      await webkit.driver.get(stage.address('ours', ana, ben, true))
+      await webkit.until(`globalThis.chat?.state().status === 'live'`)
+      await faults(SENDING_FAILS)
+      await webkit.evaluate(`chat.send('while sends fail')`)
+      await stage.write(ben, ana, ['from another device', 'and another'])
+      await webkit.until(`chat.state().error === 'server'`)
+      await faults({ do: { cut: true } })
+      await faults()
+      await webkit.until(sent('while sends fail'))
+      await webkit.until(`chat.state().status === 'live' && chat.bubbles().length === 3`)
+      const recording = await webkit.evaluate('chat.recording()')
+      assert.ok(!/from another device|while sends fail/.test(recording), 'what people write is not in it')
+      const file = join(setting('SCREENSHOTS'), 'webkit.jsonl')
+      await writeFile(file, recording)
+      const { stdout } = await promisify(execFile)(setting('XTASK'), ['replay', file], { maxBuffer: 1 << 26 })
+      assert.match(stdout, /outputs the same/)
+    })
 
     test('the WebAssembly comes as a file', async () => {
       const { webkit } = await live()

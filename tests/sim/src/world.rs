@@ -194,7 +194,7 @@ const CALM_WITHIN: u64 = 240_000;
 /// How long a joined screen may lag behind where nothing strikes, in ms: a few requests in a row.
 const PROMPT: u64 = 3_000;
 /// How long a message may wait after its send failed and another request succeeded, in ms, and how late a timer may be.
-const RELIEVED: u64 = 1_500;
+const RELIEVED: u64 = 1_100;
 /// For how long a page asks nothing of a network that the browser says is not there, in ms.
 const QUIET: u64 = 100_000;
 /// How long a page that nobody sees keeps its socket, in ms: five minutes, and a timer that runs once a minute.
