@@ -9,7 +9,7 @@ import { packed } from './support.js'
 
 const HERE = import.meta.dirname
 const ROOT = resolve(HERE, '../..')
-const READMES = ['pkg-template/README.md', 'README.md', 'sql/README.md', 'www-example/app/README.md', 'www-example/backend/README.md', 'www-example/supabase/README.md']
+const READMES = ['pkg-template/README.md', 'README.md', 'sql/README.md', 'www-example/app/README.md', 'www-example/backend/README.md', 'tests/stand-in/README.md']
 
 /** @type {string} */
 let app

@@ -69,7 +69,7 @@ fn pages(benches: &[Bench], pairs: u32) -> Result<()> {
 }
 
 fn sql() -> Result<()> {
-    node::install("www-example/supabase")?;
+    node::install("tests/stand-in")?;
     let ran = process::attempt(
         "benchmarks of the database",
         Command::new("cargo")

@@ -58,7 +58,7 @@ impl Stack {
     }
 
     fn start_built(port: u16, profile: &[&str], folder: &str) -> Result<Stack> {
-        node::install("www-example/supabase")?;
+        node::install("tests/stand-in")?;
         process::run(
             "stand-in for Supabase",
             Command::new("cargo")

@@ -105,7 +105,7 @@ impl Suite {
             Suite::Sim => simulation(count),
             Suite::Sql => {
                 // Its PostgreSQL is the stand-in's.
-                node::install("www-example/supabase")?;
+                node::install("tests/stand-in")?;
                 // What people install with.
                 node::install("tests/sql/cli")?;
                 if let Err(error) = psql() {
@@ -114,7 +114,7 @@ impl Suite {
                 cargo_test(count, &["--package", "sql-tests"])
             }
             Suite::StandIn => {
-                node::install("www-example/supabase")?;
+                node::install("tests/stand-in")?;
                 cargo_test(count, &["--package", "supabase-local"])?;
                 postgrest(count)
             }

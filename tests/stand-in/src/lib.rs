@@ -275,7 +275,7 @@ impl Server {
 
 async fn not_imitated(uri: Uri) -> Response {
     let message = format!(
-        "the local stand-in for Supabase does not imitate {}; README.md in www-example/supabase lists what it does",
+        "the local stand-in for Supabase does not imitate {}; README.md in tests/stand-in lists what it does",
         uri.path()
     );
     let body = json!({"code": "not-imitated", "message": message, "msg": message});

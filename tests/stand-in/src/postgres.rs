@@ -231,7 +231,7 @@ impl Home {
         };
         if !binaries.join("bin/initdb").is_file() {
             bail!(
-                "no PostgreSQL binaries in {}: run `npm ci` in www-example/supabase, or name a folder that has bin/postgres",
+                "no PostgreSQL binaries in {}: run `npm ci` in tests/stand-in, or name a folder that has bin/postgres",
                 binaries.display()
             );
         }
