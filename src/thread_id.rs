@@ -68,6 +68,17 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// The backend of the example is held to the same table, and the SQL to this file's rule on any id (tests/sql).
+    #[test]
+    fn the_rule_is_the_one_of_the_table() {
+        let table: serde_json::Value = serde_json::from_str(include_str!("../tests/mongo-ids.json")).unwrap();
+        for (kind, good) in [("good", true), ("bad", false)] {
+            for id in table[kind].as_array().unwrap() {
+                assert_eq!(is_mongo_id(id.as_str().unwrap()), good, "{id}");
+            }
+        }
+    }
+
     #[test]
     fn ids_that_could_be_split_in_two_ways_are_refused() {
         for (a, b) in [("a__b", "c"), ("_a", "b"), ("a_", "b"), ("", "b"), ("a", "a"), ("a\n", "b")] {

@@ -74,6 +74,7 @@ async function code(wasm, outdir, entry) {
 
 for (const name of ['vite.js', 'vite.d.ts']) await copyFile(join(template, 'node', name), join(out, name))
 for (const name of ['index.d.ts', 'react.d.ts', 'debug.d.ts']) await copyFile(join(source, name), join(out, name))
+await writeFile(join(out, 'debug/react.d.ts'), "export * from '../react.js'\n")
 for (const name of ['cli.js', 'steps.js']) await copyFile(join(template, 'node', name), join(await made('bin'), name))
 
 // What `init` copies into a project.

@@ -30,8 +30,6 @@ pub struct Client {
     backend: RefCell<Backend>,
     engine: RefCell<Engine<Value>>,
     inputs: Inputs,
-    /// [`Client::feed`], as long as the client lives.
-    feeder: Feed,
     sessions: RefCell<Vec<Rc<Attached>>>,
     views: Views,
     network: Network,
@@ -130,8 +128,7 @@ impl Client {
                 inputs: Inputs::default(),
                 sessions: RefCell::default(),
                 views: Views::default(),
-                network: Network::new(feed.clone()),
-                feeder: feed,
+                network: Network::new(feed),
                 storage: RefCell::default(),
                 alarm: Alarm::new(move || timeout(Input::Timeout)),
                 environment: RefCell::default(),
@@ -147,7 +144,7 @@ impl Client {
     fn start(self: &Rc<Self>, persist_outbox: bool) {
         self.views.outbox_persists.set(persist_outbox);
         let this = Rc::downgrade(self);
-        self.environment.replace(Some(Environment::hear(&self.feeder)));
+        self.environment.replace(Some(Environment::hear(&self.network.feed)));
         if persist_outbox {
             let tell = move |event| {
                 if let Some(client) = this.upgrade() {

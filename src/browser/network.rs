@@ -13,7 +13,8 @@ use wasm_bindgen_futures::spawn_local;
 pub struct Network {
     sockets: RefCell<Vec<(SocketId, Socket)>>,
     requests: Rc<RefCell<Vec<(RequestId, Fetch)>>>,
-    feed: Feed,
+    /// Takes what happens.
+    pub feed: Feed,
 }
 
 impl Network {

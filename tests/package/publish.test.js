@@ -109,7 +109,8 @@ test('assembled again it is the same to the byte', async () => {
   const newest = glue.sort((a, b) => b.at - a.at)[0]?.name
   assert.ok(newest, `${made} is empty: run \`cargo xtask build\``)
   const again = join(app, 'again')
-  await run(process.execPath, ['scripts/assemble.mjs', '--wasm', join(made, newest), '--out', again], { cwd: join(ROOT, 'pkg-template') })
+  const parts = ['--wasm', join(made, newest), '--debug', join(made, newest, 'recording'), '--out', again]
+  await run(process.execPath, ['scripts/assemble.mjs', ...parts], { cwd: join(ROOT, 'pkg-template') })
   const files = (await readdir(join(ROOT, 'pkg'), { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile())
   assert.equal((await readdir(again, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).length, files.length)
   for (const { parentPath, name } of files) {

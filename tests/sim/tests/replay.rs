@@ -19,7 +19,8 @@ fn what_the_simulation_recorded_replays() {
     assert!(replayed > 10_000, "{replayed} outputs");
 }
 
-/// Recorded in browsers, in the chaos of `tests/e2e`.
+/// Recorded in browsers: by `cargo xtask test e2e`, which leaves them in `target/recordings/` and `target/screenshots/`. Where
+/// the engine does otherwise on purpose they are to be recorded anew.
 #[test]
 fn what_browsers_recorded_replays() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("recordings");
@@ -28,7 +29,7 @@ fn what_browsers_recorded_replays() {
         let text = fs::read_to_string(&file).expect("text");
         let report = replay(&text).unwrap_or_else(|why| panic!("{}: {why}", file.display()));
         assert_eq!(report.differs, None, "{}", file.display());
-        assert!(report.inputs > 30 && report.outputs > 40, "{}: {} inputs", file.display(), report.inputs);
+        assert!(report.inputs > 20 && report.outputs > 20, "{}: {} inputs", file.display(), report.inputs);
         files += 1;
     }
     assert!(files > 0, "no recording");
