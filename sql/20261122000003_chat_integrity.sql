@@ -111,9 +111,9 @@ comment on column public.chat_threads.user_a_supabase_id is
   'Null until the person has signed in once; they can be written to before.';
 comment on column public.chat_threads.user_b_supabase_id is
   'Null until the person has signed in once; they can be written to before.';
-comment on column public.chat_threads.last_seq is 'The number of the newest message; equals the count of messages.';
+comment on column public.chat_threads.last_seq is 'The number of the newest message; 0 where there is none.';
 comment on table public.chat_messages is
-  'The truth about what was said; broadcasts only announce it. Never updated, never deleted by a user.';
+  'The truth about what was said; broadcasts only announce it. No user updates or deletes a row; erase_chat_person empties bodies.';
 comment on column public.chat_messages.id is 'May be made by the client, which makes a repeated send harmless.';
 comment on column public.chat_messages.seq is
   '1, 2, 3, … without a hole in each thread, in the order of commits. Set by the database.';

@@ -69,14 +69,14 @@ mod tests {
     }
 
     #[test]
-    fn a_draft_comes_back_as_it_went() {
-        let (thread, draft) = read(&record(), "ana", fresh).unwrap();
+    fn a_message_comes_back_as_it_went() {
+        let (thread, message) = read(&record(), "ana", fresh).unwrap();
         assert_eq!((thread.as_str(), thread.other("ana")), ("ana__ben", Some("ben")));
         assert_eq!(
-            (draft.id, &*draft.body, draft.written_at, draft.order),
+            (message.id, &*message.body, message.written_at, message.order),
             (MessageId(0x4000_8000 << 48 | 10), "hello", 1000, 3)
         );
-        assert_eq!(draft.error, None);
+        assert_eq!(message.error, None);
 
         let mut refused = record();
         refused["code"] = json!("not-a-participant");
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_shown_is_no_draft() {
+    fn what_could_not_be_shown_is_no_message() {
         for (key, value) in [
             ("thread", json!("ben__ana")),
             ("thread", json!("ana__ben__cleo")),
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_wrong_with_a_page_is_not_wrong_with_its_drafts() {
+    fn what_was_wrong_with_a_page_is_not_wrong_with_its_messages() {
         for code in ["invalid-options", "auth-required", "identity-unlinked", "setup-missing"] {
             let mut condemned = record();
             condemned["code"] = json!(code);

@@ -218,7 +218,7 @@ impl Client {
         self.views.all.borrow().iter().any(|view| view.thread == *thread && view.stopped())
     }
 
-    /// Gives the engine an input and carries out what it answers.
+    /// Hands the engine an input and carries out its outputs.
     pub fn feed(&self, input: Input<Value>) {
         self.inputs.queue.borrow_mut().push_back(input);
         if self.inputs.draining.replace(true) {

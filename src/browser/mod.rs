@@ -12,7 +12,7 @@
 //! | `options.rs` | the options of a session, checked |
 //! | `fetch.rs` | requests |
 //! | `socket.rs` | one WebSocket |
-//! | `storage.rs`, `storage.js` | the drafts that outlive the page |
+//! | `storage.rs`, `storage.js` | the messages that outlive the page |
 //! | `timer.rs`, `clock.rs`, `random.rs` | `setTimeout`, the time, randomness |
 //! | `json.rs` | JSON as `JSON.parse` made it |
 //! | `recorder.rs`, `recorder.js` | what happened, of a debug build |

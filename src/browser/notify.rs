@@ -1,6 +1,6 @@
 //! Telling subscribers, not too often.
 //!
-//! A draft is stored before its bubble shows: what changed with it is told once the write is done, or after a frame.
+//! A message is stored before its bubble shows: what changed with it is told once the write is done, or after a frame.
 //!
 //! A lone change reaches the page at once, and so does one close behind it: a message is confirmed and another comes in. In
 //! the long run the page is left alone after a notification for as long as rendering it took, within bounds, so that a

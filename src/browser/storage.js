@@ -1,7 +1,7 @@
-// The drafts that are not sent yet, in IndexedDB, so that they outlive the page; and which page may send them.
+// The messages that are not sent yet, in IndexedDB, so that they outlive the page; and which page may send them.
 //
-// A draft belongs to the page that wrote it. Each page holds a Web Lock, named after itself, until it ends, however it
-// ends; the others queue for it, and whoever gets it takes the drafts over. So a draft is sent by one page at a time, and
+// A message belongs to the page that wrote it. Each page holds a Web Lock, named after itself, until it ends, however it
+// ends; the others queue for it, and whoever gets it takes its messages over. So each is sent by one page at a time, and
 // goes on within milliseconds of the death of its own. A page that starts takes over what the dead have left before it
 // writes or sends anything of its own, so that what was typed first goes first.
 //
@@ -10,6 +10,7 @@
 // answered with the row of the first.
 
 const DATABASE = 'chopped-chat'
+/** As the store was named first: a name on disk stays. */
 const DRAFTS = 'drafts'
 /** How long a write may take before it counts as failed, in ms: some browsers never answer. */
 const PATIENCE = 2000
@@ -56,7 +57,7 @@ const open = (lost) =>
     }
   })
 
-/** What `act` asks of the drafts, once all of it is done. */
+/** What `act` asks of the store, once all of it is done. */
 const transact = (database, mode, act) =>
   new Promise((resolve, reject) => {
     const transaction = database.transaction(DRAFTS, mode)
@@ -67,7 +68,7 @@ const transact = (database, mode, act) =>
 
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms))
 
-/** Deletes every draft of this origin, and tells its other pages. */
+/** Deletes every message of this origin, and tells its other pages. */
 export async function forgetAll() {
   signOuts += 1
   const told = channel()
@@ -75,10 +76,10 @@ export async function forgetAll() {
   told?.close()
   try {
     const database = await open(() => {})
-    await transact(database, 'readwrite', (drafts) => drafts.clear())
+    await transact(database, 'readwrite', (store) => store.clear())
     database.close()
   } catch {
-    // No storage, no drafts.
+    // No storage, no messages.
   }
 }
 
@@ -92,25 +93,25 @@ export async function countUnsent(lists) {
   const unsent = new Set(messages.filter(({ seq }) => seq === null).map(({ id }) => id))
   try {
     const database = await open(() => {})
-    const keys = await transact(database, 'readonly', (drafts) => drafts.getAllKeys())
+    const keys = await transact(database, 'readonly', (store) => store.getAllKeys())
     database.close()
     for (const [, , id] of keys) unsent.add(id)
     // Sent, and about to be deleted.
     for (const { id, seq } of messages) if (seq !== null) unsent.delete(id)
   } catch {
-    // No storage, no drafts.
+    // No storage, no messages.
   }
   return unsent.size
 }
 
-/** The stored drafts of one person on one project, as one page has them. */
+/** The stored messages of one person on one project, as one page has them. */
 export class Storage {
   #project
   #person
   /** The callbacks; none once it is closed. */
   #tell
   #me = Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join('-')
-  /** The page's own drafts by id. */
+  /** The page's own messages by id. */
   #records = new Map()
   /** What is not written yet: a record, or null for one to delete. */
   #unwritten = new Map()
@@ -133,7 +134,7 @@ export class Storage {
   /**
    * @param {(ticket: number) => void} written all writes up to this one are done, or have failed
    * @param {(works: boolean) => void} works whether what is written is kept
-   * @param {(records: object[] | undefined) => object[]} adopted drafts that are this page's from now on; undefined when
+   * @param {(records: object[] | undefined) => object[]} adopted messages that are this page's from now on; undefined when
    *   all that was there at the start has been told, or cannot be had in time. Returns the records that are not to stay
    *   as they are
    */
@@ -205,7 +206,7 @@ export class Storage {
   }
 
   /**
-   * What `act` asks of the drafts; it may be called twice. A browser that loses its connection to the database says so at
+   * What `act` asks of the store; it may be called twice. A browser that loses its connection to the database says so at
    * every use from then on (WebKit: "Connection to Indexed Database server lost"), and a new one works.
    */
   async #transact(mode, act) {
@@ -244,11 +245,11 @@ export class Storage {
     const batch = this.#unwritten
     this.#unwritten = new Map()
     try {
-      await this.#transact('readwrite', (drafts) => {
+      await this.#transact('readwrite', (store) => {
         if (this.#since !== signOuts) return
         for (const [id, record] of batch) {
-          if (record) drafts.put(record)
-          else drafts.delete([this.#project, this.#person, id])
+          if (record) store.put(record)
+          else store.delete([this.#project, this.#person, id])
         }
       })
     } catch (error) {
@@ -272,7 +273,7 @@ export class Storage {
     const held = (await locks()?.query())?.held ?? []
     for (const { name } of held) if (name.startsWith(prefix)) this.#watch(name.slice(prefix.length))
     if (!this.#tell) return
-    const records = await this.#transact('readonly', (drafts) => drafts.getAll(this.#mine()))
+    const records = await this.#transact('readonly', (store) => store.getAll(this.#mine()))
     const owners = [...new Set(records.map(({ owner }) => String(owner)))]
     await this.#inherit(owners)
     for (const owner of owners) this.#watch(owner)
@@ -312,22 +313,22 @@ export class Storage {
 
   async #adopt(owners) {
     let adopted = []
-    await this.#transact('readwrite', (drafts) => {
+    await this.#transact('readwrite', (store) => {
       adopted = []
       if (!this.#tell) return
-      const all = drafts.getAll(this.#mine())
+      const all = store.getAll(this.#mine())
       all.onsuccess = () => {
         for (const record of all.result) {
           if (!owners.includes(String(record.owner))) continue
           adopted.push({ ...record, owner: this.#me })
-          drafts.put(adopted.at(-1))
+          store.put(adopted.at(-1))
         }
       }
     })
     for (const record of adopted) this.#records.set(record.id, record)
     if (adopted.length === 0 || !this.#tell) return
     for (const record of this.#tell.adopted(adopted)) {
-      console.warn('chopped-chat: a stored draft could not be read as it is, and was removed or marked:', record)
+      console.warn('chopped-chat: a stored message could not be read as it is, and was removed or marked:', record)
       this.remove(record.id)
     }
   }

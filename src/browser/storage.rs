@@ -1,4 +1,4 @@
-//! The drafts that storage keeps beyond the page's life.
+//! The pending messages that storage keeps beyond the page's life.
 
 use super::json::Value;
 use super::random;
@@ -70,13 +70,13 @@ pub enum Event {
     Written(u32),
     /// Whether what is written is kept.
     Works(bool),
-    /// Drafts that other pages left, by thread.
+    /// Messages that other pages left, by thread.
     Adopted(Vec<(ThreadId, Vec<PendingMessage>)>),
     /// All that was there at the start has been told.
     Started,
 }
 
-/// One person's drafts in storage; dropped, it tells nothing more.
+/// One person's pending messages in storage; dropped, it tells nothing more.
 pub struct Storage {
     storage: JsStorage,
     _callbacks: [Closure<dyn Fn(JsValue) -> JsValue>; 3],
@@ -101,8 +101,8 @@ impl Storage {
                     adopted(Event::Started);
                     return JsValue::UNDEFINED;
                 }
-                let (drafts, gone) = read_all(&Value(records), &me);
-                adopted(Event::Adopted(drafts));
+                let (messages, gone) = read_all(&Value(records), &me);
+                adopted(Event::Adopted(messages));
                 gone.into()
             }),
         ];
@@ -137,8 +137,8 @@ impl Drop for Storage {
     }
 }
 
-/// The drafts of `records` by thread, and those of the records that are to be removed: they hold nothing that could be
-/// shown, or their draft goes on under another id.
+/// The messages of `records` by thread, and those of the records that are to be removed: they hold nothing that could be
+/// shown, or their message goes on under another id.
 fn read_all(records: &Value, me: &str) -> (Vec<(ThreadId, Vec<PendingMessage>)>, Array) {
     let mut threads: Vec<(ThreadId, Vec<PendingMessage>)> = Vec::new();
     let gone = Array::new();

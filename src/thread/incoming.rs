@@ -147,7 +147,7 @@ impl Thread {
         }
         let newest = self.timeline.newest();
         let top = answered.span.map_or(0, |(_, high)| high);
-        for row in answered.rows.iter().filter(|_| !mutated(Mutation::KeepDraftOfRow)) {
+        for row in answered.rows.iter().filter(|_| !mutated(Mutation::KeepPendingOfRow)) {
             self.sender.confirmed(line, place(&self.id, &self.timeline), row.id);
         }
         let diffs = self.timeline.read(range, answered);

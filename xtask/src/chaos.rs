@@ -1,4 +1,4 @@
-//! `cargo xtask chaos`: two people type in Chromium while everything fails, with chopped-chat and with the plan's client.
+//! `cargo xtask chaos`: two people type in Chromium while everything fails, with chopped-chat and with the baseline client.
 
 use crate::stack::Stack;
 use crate::{build, chromium, node, paths, process, sim};

@@ -48,7 +48,7 @@ enum Task {
     Sim(sim::Options),
     /// Run what a page of chopped-chat/debug recorded through the engine: does it do the same?
     Replay(sim::Replay),
-    /// Two people type in Chromium while everything fails: chopped-chat beside the plan's client
+    /// Two people type in Chromium while everything fails: chopped-chat beside the baseline client
     Chaos(chaos::Options),
     /// Build the npm package into pkg/
     Build {

@@ -1,4 +1,4 @@
-// The plan's way: one client of supabase-js, a token from the backend.
+// The baseline, written by hand: one client of supabase-js, a token from the backend.
 import { createClient } from '@supabase/supabase-js'
 import { openThread } from './thread.js'
 import { freshToken } from './token.js'

@@ -1,4 +1,4 @@
-// A thread as the plan writes it, on any client of Realtime and PostgREST: what supabase-js's client and its parts share.
+// A thread as one writes it by hand, on any client of Realtime and PostgREST: what supabase-js's client and its parts share.
 
 const COLUMNS = 'id, thread_id, sender_mongo_id, body, created_at, seq'
 

@@ -1,5 +1,5 @@
 // `cargo xtask chaos`: two people type while the network, the server and their tabs fail, once with chopped-chat and once
-// with the plan's client, at the same time and under the same faults. Prints what became of their messages.
+// with the baseline client, at the same time and under the same faults. Prints what became of their messages.
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -35,7 +35,7 @@ function dice(seed) {
 }
 
 const sending = (/** @type {object} */ effect, probability = 0.5) => ({ on: 'request', match: { method: 'POST', path: SEND }, do: effect, probability })
-// The table, which the plan's client reads, and the function, which ours calls.
+// The table, which the baseline client reads, and the function, which ours calls.
 const reading = (/** @type {object} */ effect, probability = 0.5) => ['/rest/v1/chat_messages', '/rest/v1/rpc/list_chat_messages'].map((path) => ({ on: 'request', match: { path }, do: effect, probability }))
 
 /** What the server and the network do for a while. @type {Record<string, object | object[]>} */
@@ -118,7 +118,7 @@ const stage = await Stage.open()
 /** Short enough for renewals while people type. */
 stage.tokenLife = 90
 /** @type {Client[]} */
-const clients = ['ours', 'plan']
+const clients = ['ours', 'baseline']
 const totals = new Map(clients.map((client) => [client, { typed: 0, lost: 0, doubled: 0, swapped: 0, resent: 0, incomplete: 0, times: /** @type {number[]} */ ([]) }]))
 let failed = false
 try {
@@ -156,7 +156,7 @@ console.log(`\n${rounds} rounds, first seed ${firstSeed}; complete: how long aft
 console.log(`${''.padEnd(14)}${cells('typed', 'lost', 'doubled', 'swapped', 'out of turn', 'median', 'slowest', 'never')}`)
 for (const [client, { typed, lost, doubled, swapped, resent, incomplete, times }] of totals) {
   times.sort((a, b) => a - b)
-  const name = client === 'ours' ? 'chopped-chat' : 'the plan’s'
+  const name = client === 'ours' ? 'chopped-chat' : 'the baseline'
   console.log(`${name.padEnd(14)}${cells(typed, lost, doubled, swapped, resent, quantile(times, 0.5), quantile(times, 1), incomplete)}`)
 }
 console.log(failed ? '0 passed, 1 failed' : '1 passed, 0 failed')

@@ -11,7 +11,7 @@ import { Tab, acquainted } from './stage.js'
  * A client that has shown the same for `still`, with nothing on its way, will not get further. Ours must, so that a busy
  * machine is given all the time it takes.
  */
-const PATIENCE_MS = { ours: { still: 120_000, atMost: 240_000 }, plan: { still: 8_000, atMost: 45_000 } }
+const PATIENCE_MS = { ours: { still: 120_000, atMost: 240_000 }, baseline: { still: 8_000, atMost: 45_000 } }
 
 /** One client's two people. */
 export class Play {

@@ -21,7 +21,7 @@ async function recovered(play) {
   for (let retried = start; (at.live === null || at.complete === null) && Date.now() - start < AT_MOST_MS; await sleep(40)) {
     const states = await Promise.all(play.tabs.map((tab) => tab.state()))
     if (states.every(({ status }) => status === 'live')) at.live ??= Date.now() - start
-    // The plan's client leaves it to the person to try again.
+    // The baseline client leaves it to the person to try again.
     if (Date.now() - retried > 1_000) {
       retried = Date.now()
       for (const tab of play.tabs) await tab.retryErrors()
@@ -41,7 +41,7 @@ const seconds = (/** @type {number} */ ms) => (ms === Infinity ? `> ${AT_MOST_MS
 export async function recoveries(stage, clients, times) {
   const cells = (/** @type {string[]} */ ...all) => all.map((cell) => cell.padStart(18)).join('')
   console.log(`\nrecovery after ${LASTS_MS / 1000} s, medians of ${times}: until both say that they are connected / until every message is everywhere`)
-  console.log(`${''.padEnd(38)}${cells('chopped-chat', 'the plan’s', 'goal')}`)
+  console.log(`${''.padEnd(38)}${cells('chopped-chat', 'the baseline', 'goal')}`)
   for (const [name, rules] of Object.entries(OUTAGES)) {
     const all = new Map(clients.map((client) => [client, /** @type {Awaited<ReturnType<typeof recovered>>[]} */ ([])]))
     for (let time = 0; time < times; time++) {
@@ -55,8 +55,8 @@ export async function recoveries(stage, clients, times) {
     }
     const of = (/** @type {Client} */ client, /** @type {'live' | 'complete'} */ what) => median((all.get(client) ?? []).map((times) => times[what]))
     const words = clients.map((client) => `${seconds(of(client, 'live'))} / ${seconds(of(client, 'complete'))}`)
-    // The plan's client is silent about much: who never notices an outage is never late to say that it is over.
-    const held = Math.max(of('ours', 'live'), of('ours', 'complete')) <= Math.max(of('plan', 'live'), of('plan', 'complete'))
+    // The baseline client is silent about much: who never notices an outage is never late to say that it is over.
+    const held = Math.max(of('ours', 'live'), of('ours', 'complete')) <= Math.max(of('baseline', 'live'), of('baseline', 'complete'))
     console.log(`${name.padEnd(38)}${cells(...words, held ? 'held' : 'missed')}`)
   }
 }

@@ -6,7 +6,7 @@ import { extname, join, normalize } from 'node:path'
 import { admin, database, ensure, introduce, launch, pair, setting, write } from '../project.js'
 
 /** @typedef {import('../project.js').Person} Person */
-/** @typedef {'ours' | 'plan'} Client */
+/** @typedef {'ours' | 'baseline'} Client */
 /** @typedef {{ id: string, body: string, status: string, seq: number | null, mine: boolean }} Bubble */
 
 const root = join(import.meta.dirname, '../../..')
@@ -90,7 +90,7 @@ export class Stage {
       return json(200, {})
     }
     if (pathname.endsWith('.html')) {
-      const library = pathname === '/plan.html' ? '<script src="/supabase-js/supabase.js"></script>' : ''
+      const library = pathname === '/baseline.html' ? '<script src="/supabase-js/supabase.js"></script>' : ''
       const page = `<script type="module" src="/stage${pathname.replace('.html', '-page.js')}"></script>`
       return [200, 'text/html', `<!doctype html><link rel="icon" href="data:,">${library}${page}`]
     }

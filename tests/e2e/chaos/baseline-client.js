@@ -1,9 +1,9 @@
-// The plan's way, on @supabase/supabase-js 2.119.1, as a careful developer would write it: the peer that chopped-chat is
-// measured against.
+// The baseline client: on @supabase/supabase-js 2.119.1, as a careful developer would write it by hand. chopped-chat is
+// measured against it.
 //
-// As the plan says: the newest 50 by created_at, older ones by keyset, a token from the backend, a private channel, INSERT
-// broadcasts appended, optimistic sends by the function insert_chat_message with its four arguments. With what the plan
-// leaves to the developer, done well:
+// The newest 50 by created_at, older ones by keyset, a token from the backend, a private channel, INSERT
+// broadcasts appended, optimistic sends by the function insert_chat_message with its four arguments. And what
+// such a sketch leaves to the developer, done well:
 //
 // - it subscribes again by itself when the channel or the socket ends, and reads the newest 50 after each time it has;
 // - rows are told apart by id, and sorted by created_at where they are merged;
@@ -17,7 +17,7 @@ const PAGE = 50
 const AHEAD = 60
 const TRY_AGAIN = 2000
 
-export class PlanChat {
+export class BaselineChat {
   /** What the screen shows, oldest first: rows, and bubbles that are not confirmed. */
   messages = []
   status = 'connecting'
@@ -31,7 +31,7 @@ export class PlanChat {
   constructor(options) {
     this.#options = options
     this.#threadId = [options.me, options.other].sort().join('__')
-    // As the plan's singleton: no session of its own, the backend's token for every request.
+    // A singleton: no session of its own, the backend's token for every request.
     this.#client = options.createClient(options.url, options.key, {
       auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
       accessToken: () => this.#freshToken(),
