@@ -4,9 +4,9 @@
 //!
 //! A lone change reaches the page at once, and so does one close behind it: a message is confirmed and another comes in. In
 //! the long run the page is left alone after a notification for as long as rendering it took, within bounds, so that a
-//! burst of thousands of frames, each an event of its own, is a handful of calls however slow the page is. React renders in a microtask behind the subscriber: what a notification costs is known
-//! after that, and the next one is a task of its own. No borrow is held while the page is called: it may call any method
-//! from there.
+//! burst of thousands of frames, each an event of its own, is a handful of calls however slow the page is. React renders in
+//! a microtask behind the subscriber: what a notification costs is known after that, and what changed meanwhile is told in a
+//! task of its own. No borrow is held while the page is called: it may call any method from there.
 
 use super::clock;
 use super::timer::Timer;
@@ -25,14 +25,12 @@ const HELD_MS: f64 = 16.0;
 
 thread_local! {
     static CHANGED: RefCell<Vec<Rc<Subscribers>>> = const { RefCell::new(Vec::new()) };
-    /// From a notification until the next task: the page renders.
+    /// From a notification until the microtasks behind it have run: the page renders.
     static RENDERING: Cell<bool> = const { Cell::new(false) };
     /// When the pauses of all notifications so far are over (the generic cell rate algorithm).
     static PAUSED_UNTIL: Cell<f64> = const { Cell::new(f64::NEG_INFINITY) };
     static WAITING: Cell<bool> = const { Cell::new(false) };
     static TIMER: Timer = Timer::new(paused);
-    /// The same until its microtasks have run.
-    static IN_TASK: Cell<bool> = const { Cell::new(false) };
     static STARTED: Cell<f64> = const { Cell::new(0.0) };
     static AFTER: Closure<dyn Fn()> = Closure::new(after);
     /// The last write that was begun, and whether it holds back what changed.
@@ -116,7 +114,6 @@ pub fn flush() {
         return;
     }
     RENDERING.set(true);
-    IN_TASK.set(true);
     STARTED.set(clock::mono());
     for subscribers in CHANGED.take() {
         subscribers.notify();
@@ -126,12 +123,11 @@ pub fn flush() {
 
 /// Called when the microtasks have run, and in the task behind it.
 fn after() {
-    if IN_TASK.replace(false) {
+    if RENDERING.replace(false) {
         let rendering = clock::mono() - STARTED.get();
         let pause = rendering.clamp(PAUSE_MS, LONGEST_PAUSE_MS);
         PAUSED_UNTIL.set(PAUSED_UNTIL.get().max(STARTED.get()) + rendering + pause);
     } else {
-        RENDERING.set(false);
         flush();
     }
 }

@@ -84,6 +84,9 @@ const REFUSED_FIRST: u64 = 2_500;
 const REFUSED_CAP: u64 = 5_000;
 const REFUSED_FEW: u32 = 8;
 const REFUSED_LONG: u64 = 60_000;
+/// The same, but for the first one, while a message waits: its send will tell when the refusal may be over, and a join that
+/// is being refused at that moment would have to be waited out.
+const REFUSED_SENDING: u64 = 10_000;
 
 /// How `system` errors about a token begin: they bear no code.
 const TOKEN_TROUBLE: [&str; 4] =
@@ -269,6 +272,7 @@ impl Topic {
         self.state = State::Idle;
         let wait = match self.backoff.tries() {
             _ if over => 0,
+            1..REFUSED_FEW if line.sending.waiting => REFUSED_SENDING,
             tries if tries < REFUSED_FEW => (REFUSED_FIRST << tries).min(REFUSED_CAP),
             _ => REFUSED_LONG,
         };

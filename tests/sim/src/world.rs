@@ -830,7 +830,8 @@ impl World {
                 }
                 let until = self.now + busy;
                 if let Some(conn) = self.conns.get_mut(&id) {
-                    conn.busy_until = until;
+                    // Behind it: what arrives in that very moment is read after the join.
+                    conn.busy_until = until + 1;
                 }
                 self.at(until, Event::JoinDone(id, frame));
             }
