@@ -34,7 +34,7 @@ use device::Device;
 use requests::Requests;
 use socket::{Action, Socket};
 use std::collections::VecDeque;
-use token::Token;
+use token::{Access, Token};
 
 /// Whatever the parts of an engine need to talk to the server, and to be woken.
 #[derive(Debug)]
@@ -81,8 +81,8 @@ pub(crate) struct Sending {
 const CAP_WAITING: u64 = 2_000;
 const CAP_SEEN: u64 = 10_000;
 const CAP_HIDDEN: u64 = 30_000;
-/// How long the token endpoint may take.
-const TOKEN_WITHIN: u64 = 20_000;
+/// How long an endpoint or PostgREST may take, in ms.
+const ANSWER_WITHIN: u64 = 20_000;
 
 impl<V> Line<V> {
     pub fn new(config: Config) -> Self {
@@ -202,11 +202,16 @@ impl<V> Line<V> {
 
     // Requests.
 
-    /// Starts a request that must end in `within` ms. Who asks remembers its name, to know the answer by.
-    pub fn request(&mut self, request: Request, within: u64) -> RequestId {
-        let id = self.requests.start(self.now() + within);
+    /// Starts a request. Who asks remembers its name, to know the answer by.
+    pub fn request(&mut self, request: Request) -> RequestId {
+        let id = self.requests.start(self.now() + ANSWER_WITHIN);
         self.emit(Output::Request(id, request));
         id
+    }
+
+    /// The same, of PostgREST.
+    pub fn rpc(&mut self, access: &Access, url: String, body: String) -> RequestId {
+        self.request(Request::Rpc { url, token: String::from(&*access.token), body })
     }
 
     pub fn abort(&mut self, request: RequestId) {
@@ -230,7 +235,7 @@ impl<V> Line<V> {
     pub fn drive_token(&mut self) {
         match self.token.fetch_due(self.time(), self.device.is_visible()) {
             Due::Now => {
-                let request = self.request(Request::Token, TOKEN_WITHIN);
+                let request = self.request(Request::Token);
                 self.token.fetching(self.time(), request);
             }
             Due::At(at) => self.wake_at(at),

@@ -38,9 +38,6 @@ pub(super) enum Fact {
     Stop(ChatError),
 }
 
-/// How long the endpoint may take.
-const ANSWER_WITHIN: u64 = 20_000;
-
 impl Ensure {
     /// `known`: the thread existed a while ago.
     pub fn new(known: bool) -> Self {
@@ -82,7 +79,7 @@ impl Ensure {
         if self.state == State::Unknown && line.reached(self.backoff.until()) {
             let other = thread.other(&line.config.my_id).unwrap_or_default();
             let request = Request::EnsureThread { body: rest::ensure_body(&line.config.my_id, other) };
-            self.state = State::Asking(line.request(request, ANSWER_WITHIN));
+            self.state = State::Asking(line.request(request));
         }
     }
 

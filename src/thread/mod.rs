@@ -261,16 +261,17 @@ impl Thread {
     }
 
     fn drive_reads<V>(&mut self, line: &mut Line<V>, access: &Access) {
-        let situation = Situation {
-            known: self.ensure.is_known(),
-            broadcasts: match self.topic.is_joined() {
-                false => Broadcasts::Away,
-                true if self.watch.flows(line.now()) => Broadcasts::Flow,
-                true => Broadcasts::Silent,
-            },
-        };
+        let situation = Situation { known: self.ensure.is_known(), broadcasts: self.broadcasts(line.now()) };
         if self.reader.drive(line, &self.id, &mut self.timeline, situation, access) {
             self.settle_older(line, Ok(()));
+        }
+    }
+
+    fn broadcasts(&self, now: u64) -> Broadcasts {
+        match self.topic.is_joined() {
+            false => Broadcasts::Away,
+            true if self.watch.flows(now) => Broadcasts::Flow,
+            true => Broadcasts::Silent,
         }
     }
 
@@ -286,7 +287,7 @@ impl Thread {
             open: self.sessions > 0,
             stopped: self.stopped.as_ref(),
             loaded: self.reader.is_loaded(),
-            receiving: self.topic.is_joined() && self.watch.flows(line.now()),
+            receiving: self.broadcasts(line.now()) == Broadcasts::Flow,
             not_sending: self.sender.error(),
             has_older: self.timeline.has_older(),
             loading_older: self.reader.is_loading_older(),

@@ -5,7 +5,7 @@
 use super::poll::{Broadcasts, Poll};
 use super::timeline::{Answered, Timeline};
 use crate::error::{ChatError, Code};
-use crate::io::{Answer, Request, RequestId};
+use crate::io::{Answer, RequestId};
 use crate::json::Json;
 use crate::line::Line;
 use crate::line::backoff::Backoff;
@@ -110,8 +110,6 @@ pub(super) enum Fact<V> {
 
 /// How long the word that broadcasts flow is waited for, in ms: a server that tells looks every 500 ms.
 const READY_WITHIN: u64 = 800;
-/// How long PostgREST may take.
-const ANSWER_WITHIN: u64 = 20_000;
 
 impl Default for Reader {
     fn default() -> Self {
@@ -368,12 +366,8 @@ impl Reader {
 }
 
 fn start<V>(line: &mut Line<V>, thread: &ThreadId, purpose: Purpose, range: SeqRange, access: &Access) -> Read {
-    let request = Request::Rpc {
-        url: rest::page_url(&line.config.supabase_url),
-        token: String::from(&*access.token),
-        body: rest::page_body(thread, range),
-    };
-    let request = line.request(request, ANSWER_WITHIN);
+    let url = rest::page_url(&line.config.supabase_url);
+    let request = line.rpc(access, url, rest::page_body(thread, range));
     Read { request, purpose, range, generation: access.generation }
 }
 

@@ -4,7 +4,7 @@
 
 use super::outbox::Outbox;
 use crate::error::{ChatError, Code};
-use crate::io::{Answer, Diff, Output, Request, RequestId};
+use crate::io::{Answer, Diff, Output, RequestId};
 use crate::json::Json;
 use crate::line::Line;
 use crate::line::backoff::Backoff;
@@ -65,8 +65,6 @@ pub(super) enum Fact<V> {
 
 /// A send that has taken this long, in ms, is told of.
 const SLOW: u64 = 5_000;
-/// How long PostgREST may take.
-const ANSWER_WITHIN: u64 = 20_000;
 /// A message that a proxy refused so often with the same status, while others got through, is marked.
 const BLOCKED_AT_MOST: u32 = 10;
 
@@ -230,13 +228,10 @@ impl Sender {
         }
         let my_id = &line.config.my_id;
         let other = thread.other(my_id).unwrap_or_default();
-        let request = Request::Rpc {
-            url: rest::send_url(&line.config.supabase_url),
-            token: String::from(&*access.token),
-            body: rest::send_body(thread, my_id, other, id, &message.body),
-        };
+        let url = rest::send_url(&line.config.supabase_url);
+        let body = rest::send_body(thread, my_id, other, id, &message.body);
         let message = message.id;
-        let request = line.request(request, ANSWER_WITHIN);
+        let request = line.rpc(access, url, body);
         self.in_flight = Some(InFlight { request, message, since: line.now(), generation: access.generation });
     }
 

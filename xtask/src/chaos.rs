@@ -33,10 +33,11 @@ pub fn run(options: &Options) -> Result<bool> {
 pub fn replay() -> Result<bool> {
     let mut good = true;
     let folder = recordings();
+    let program = sim::program(false)?;
     let files = fs::read_dir(&folder).with_context(|| format!("could not list {}", folder.display()))?;
     for file in files.filter_map(|entry| entry.ok().map(|entry| entry.path())) {
         let title = format!("replay {}", file.file_name().unwrap_or_default().display());
-        let ran = process::attempt(&title, sim::program(false)?.arg("--replay").arg(&file))?;
+        let ran = process::attempt(&title, Command::new(program.get_program()).arg("--replay").arg(&file))?;
         println!("    {}", process::tail(&ran.log, 1).trim());
         good &= ran.success;
     }

@@ -135,45 +135,52 @@ fn psql() -> Result<()> {
 }
 
 fn lint(count: &mut Count) -> Result<()> {
-    let root = paths::root();
     let deny = ["--", "--deny", "warnings"];
-    let mut check = |title: &str, command: &mut Command| -> Result<()> {
-        if count.wants(title) {
-            count.check(process::attempt(title, command.current_dir(&root))?);
-        }
-        Ok(())
-    };
-    check("cargo fmt", Command::new("cargo").args(["fmt", "--all", "--check"]))?;
-    check("clippy", Command::new("cargo").args(["clippy", "--workspace", "--all-targets"]).args(deny))?;
-    let wasm = [
-        // The unit tests are native.
-        ["--package", "chopped-chat"].as_slice(),
-        &["--lib", "--test", "browser", "--target", toolchain::TARGET],
-    ];
-    check("clippy for wasm32", WasmToolchain::ready()?.cargo()?.arg("clippy").args(wasm.concat()).args(deny))?;
+    count.command("cargo fmt", || Ok(cargo(["fmt", "--all", "--check"])))?;
+    count.command("clippy", || {
+        let mut command = cargo(["clippy", "--workspace", "--all-targets"]);
+        command.args(deny);
+        Ok(command)
+    })?;
+    count.command("clippy for wasm32", || {
+        let mut command = WasmToolchain::ready()?.cargo()?;
+        command
+            // The unit tests are native.
+            .args(["clippy", "--package", "chopped-chat", "--lib", "--test", "browser"])
+            .args(["--target", toolchain::TARGET])
+            .args(deny)
+            .current_dir(paths::root());
+        Ok(command)
+    })?;
     if count.wants("arrows") {
         let complaints = arrows::complaints()?;
         complaints.iter().for_each(|complaint| println!("  arrows: {complaint}"));
         count.verdict(complaints.is_empty());
     }
-    // The app's types are the package's.
-    build::package()?;
-    for folder in ["pkg-template", "www-example/app", "www-example/backend", "tests/e2e"] {
-        let title = format!("tsc in {folder}");
-        if !count.wants(&title) {
-            continue;
-        }
-        match node::install(folder) {
-            Ok(dir) => {
-                count.check(process::attempt(&title, Command::new("npm").args(["run", "typecheck"]).current_dir(dir))?);
-            }
-            Err(error) => {
-                println!("  {folder}: {error:#}");
-                count.failed += 1;
-            }
+    let folders = ["pkg-template", "www-example/app", "www-example/backend", "tests/e2e"];
+    let title = |folder: &str| format!("tsc in {folder}");
+    if folders.iter().any(|folder| count.wants(&title(folder))) {
+        // The app's types are the package's.
+        build::package()?;
+    }
+    for folder in folders {
+        let checked = count.command(&title(folder), || {
+            let mut command = Command::new("npm");
+            command.args(["run", "typecheck"]).current_dir(node::install(folder)?);
+            Ok(command)
+        });
+        if let Err(error) = checked {
+            println!("  {folder}: {error:#}");
+            count.failed += 1;
         }
     }
     Ok(())
+}
+
+fn cargo<const N: usize>(arguments: [&str; N]) -> Command {
+    let mut command = Command::new("cargo");
+    command.args(arguments).current_dir(paths::root());
+    command
 }
 
 fn simulation(count: &mut Count) -> Result<()> {
@@ -208,7 +215,8 @@ fn cargo_test(count: &mut Count, arguments: &[&str]) -> Result<()> {
 fn npm_test(count: &mut Count, folder: &str, tests: &str) -> Result<()> {
     let dir = node::install(folder)?;
     let title = format!("npm test in {folder}");
-    process::run(&title, Command::new("npm").args(["run", "pretest", "--if-present"]).current_dir(&dir))?;
+    let pretest = format!("npm run pretest in {folder}");
+    process::run(&pretest, Command::new("npm").args(["run", "pretest", "--if-present"]).current_dir(&dir))?;
     let mut command = Command::new("node");
     command.arg("--test").args(count.node_pattern()).arg(tests).current_dir(dir);
     count.tests(process::attempt(&title, &mut command)?);
@@ -384,6 +392,15 @@ impl Count {
         let escaped: String =
             name.chars().flat_map(|c| (!c.is_alphanumeric()).then_some('\\').into_iter().chain([c])).collect();
         Some(format!("--test-name-pattern={escaped}"))
+    }
+
+    /// Makes and runs a command that is one check, if it is to run.
+    fn command(&mut self, title: &str, make: impl FnOnce() -> Result<Command>) -> Result<()> {
+        if self.wants(title) {
+            let mut command = make()?;
+            self.check(process::attempt(title, &mut command)?);
+        }
+        Ok(())
     }
 
     /// A command that is one check.

@@ -20,7 +20,7 @@ struct Arguments {
     #[arg(long)]
     trace: Option<u64>,
     /// Breaks the engine in this one way meanwhile. Needs the feature `mutations`.
-    #[arg(long)]
+    #[arg(long, requires = "trace")]
     mutation: Option<String>,
     /// Runs a recording of chopped-chat/debug through an engine, prints what happens and whether it is the same.
     #[arg(long)]
