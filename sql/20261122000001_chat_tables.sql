@@ -9,7 +9,7 @@ set local lock_timeout = '5s';
 
 create schema if not exists chat_private;
 revoke all on schema chat_private from public, anon, authenticated, service_role;
-comment on schema chat_private is 'Trigger functions of the chat that run with their owner''s rights. Not exposed by the API; nobody needs a right to it.';
+comment on schema chat_private is 'What the chat''s triggers, policies and constraints call. Not exposed by the API; nobody needs a right to it.';
 
 create table if not exists public.chat_identities (
   mongo_id text not null,

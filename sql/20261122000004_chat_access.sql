@@ -192,11 +192,6 @@ begin
   if exists (select from public.chat_identities where mongo_id = _mongo_id and supabase_id = _supabase_id) then
     return;
   end if;
-  if _supabase_id is null or coalesce(octet_length(_mongo_id), 0) not between 1 and 119
-     or _mongo_id ~ '(^_|_$|__|[\u0001-\u001f\u007f-\u009f])' then
-    raise exception 'A person needs a Supabase id and a Mongo id of 1 to 119 bytes, without "__", control characters or "_" at an end.'
-      using errcode = 'invalid_parameter_value';
-  end if;
   -- Against an ensure_chat_thread that has looked for the link and not yet committed its thread.
   perform pg_advisory_xact_lock(hashtextextended('chat_identity:' || _mongo_id, 0));
   insert into public.chat_identities (mongo_id, supabase_id) values (_mongo_id, _supabase_id)
@@ -208,7 +203,10 @@ begin
    where user_a_mongo_id = _mongo_id and user_a_supabase_id is distinct from _supabase_id;
   update public.chat_threads set user_b_supabase_id = _supabase_id
    where user_b_mongo_id = _mongo_id and user_b_supabase_id is distinct from _supabase_id;
-exception when unique_violation then
+exception when check_violation or not_null_violation then
+  raise exception 'A person needs a Supabase id and a Mongo id of 1 to 119 bytes, without "__", control characters or "_" at an end.'
+    using errcode = 'invalid_parameter_value';
+when unique_violation then
   raise exception 'This Mongo user or this Supabase user is linked to another one already.'
     using errcode = 'unique_violation', hint = 'Delete the wrong row of chat_identities first; its threads then wait for the right link.';
 when foreign_key_violation then
@@ -224,18 +222,11 @@ declare
   a constant text := least(_mongo_id_1 collate "C", _mongo_id_2 collate "C");
   b constant text := greatest(_mongo_id_1 collate "C", _mongo_id_2 collate "C");
   thread public.chat_threads;
-  _id text;
 begin
   select * into thread from public.chat_threads where thread_id = a || '__' || b;
   if found then
     return thread;
   end if;
-  foreach _id in array array[_mongo_id_1, _mongo_id_2] loop
-    if coalesce(octet_length(_id), 0) not between 1 and 119 or _id ~ '(^_|_$|__|[\u0001-\u001f\u007f-\u009f])' or a = b then
-      raise exception 'A thread needs two different Mongo ids of 1 to 119 bytes, without "__", control characters or "_" at an end.'
-        using errcode = 'invalid_parameter_value';
-    end if;
-  end loop;
   -- In one order, lest two threads of the same people deadlock; see link_chat_identity.
   perform pg_advisory_xact_lock_shared(hashtextextended('chat_identity:' || a, 0));
   perform pg_advisory_xact_lock_shared(hashtextextended('chat_identity:' || b, 0));
@@ -246,6 +237,9 @@ begin
   on conflict (thread_id) do nothing;
   select * into strict thread from public.chat_threads where thread_id = a || '__' || b;
   return thread;
+exception when check_violation or not_null_violation then
+  raise exception 'A thread needs two different Mongo ids of 1 to 119 bytes, without "__", control characters or "_" at an end.'
+    using errcode = 'invalid_parameter_value';
 end
 $$;
 comment on function public.ensure_chat_thread(text, text) is

@@ -26,7 +26,7 @@ fn identical(a: &JsValue, b: &JsValue) -> bool {
 async fn a_snapshot_is_frozen_and_stays_identical_until_something_changes() {
     let (ana, ben) = Person::two().await;
     let session = session::live(ana.options(&ben)).await;
-    session.send("mine".into(), JsValue::UNDEFINED).unwrap();
+    session::send(&session, "mine");
     until(&session, "sent", |seen| seen.delivery("mine").as_deref() == Some("sent")).await;
     let before = seen(&session);
     assert!(identical(&before.0, &session.get_snapshot()));
@@ -223,7 +223,7 @@ async fn a_lone_message_reaches_the_page_in_the_same_event() {
     let told = Rc::new(Cell::new(false));
     let flag = told.clone();
     subscribe(&session, move || flag.set(true));
-    session.send("hello".into(), JsValue::UNDEFINED).unwrap();
+    session::send(&session, "hello");
     assert!(told.get());
     session.close();
 }

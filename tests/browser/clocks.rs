@@ -23,7 +23,7 @@ async fn many_calls_within_a_millisecond_do_not_make_the_time_run() {
     let session = session::live(ana.options(&ben)).await;
     let rule = r#"[{"on": "request", "match": {"path": "/rest/v1/rpc/insert_chat_message"}, "do": {"delay_ms": 2000}, "times": 1}]"#;
     let faults = stack::faults(rule).await;
-    session.send("slow".into(), JsValue::UNDEFINED).unwrap();
+    session::send(&session, "slow");
     until(&session, "on its way", |seen| seen.delivery("slow").is_some()).await;
     js::sleep(200).await;
     // 12 s pass, in steps of half a millisecond: less than the 20 s that a send may take.

@@ -9,7 +9,7 @@ use wasm_bindgen_test::wasm_bindgen_test;
 async fn a_message_is_there_at_once_and_keeps_its_id_until_it_is_sent() {
     let (ana, ben) = Person::two().await;
     let session = session::live(ana.options(&ben)).await;
-    let id = session.send("hello".into(), JsValue::UNDEFINED).unwrap();
+    let id = session::send(&session, "hello");
 
     let draft = seen(&session).messages().remove(0);
     assert_eq!(js::text(&draft, "id"), id);

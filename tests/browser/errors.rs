@@ -172,8 +172,8 @@ async fn a_refused_message_is_retried_or_discarded() {
     let rule = r#"[{"on":"request","match":{"method":"POST","path":"/rest/v1/rpc/insert_chat_message"},
         "do":{"status":403,"body":{"code":"42501","message":"denied by policy"}}}]"#;
     let faults = stack::faults(rule).await;
-    let first = session.send("first".into(), JsValue::UNDEFINED).unwrap();
-    let second = session.send("second".into(), JsValue::UNDEFINED).unwrap();
+    let first = session::send(&session, "first");
+    let second = session::send(&session, "second");
     let refused = |body| move |seen: &session::Seen| seen.delivery(body).as_deref() == Some("error");
     let shown = until(&session, "refused", refused("second")).await;
     for message in shown.messages() {

@@ -53,7 +53,7 @@ async fn a_page_that_starts_offline_asks_nothing_until_the_network_is_there() {
     network.says(false, "").await;
     let session = session::new(ana.options(&ben));
     let _ = session.open();
-    session.send("as soon as possible".into(), JsValue::UNDEFINED).unwrap();
+    session::send(&session, "as soon as possible");
     js::sleep(MOMENT_MS).await;
     assert_eq!(seen(&session).status(), "offline");
     assert_eq!(network.asked().await, [] as [String; 0]);
@@ -111,7 +111,7 @@ async fn a_browser_that_says_offline_and_is_wrong_is_no_dead_end() {
     network.says(false, "").await;
     let session = session::new(ana.options(&ben));
     let _ = session.open();
-    session.send("there is a network".into(), JsValue::UNDEFINED).unwrap();
+    session::send(&session, "there is a network");
     until(&session, "offline", |seen| seen.status() == "offline").await;
     // Some minutes later, by the page's clocks.
     js::eval(

@@ -43,6 +43,10 @@ async fn until_stored(person: &Person, what: &str, wanted: impl Fn(&[JsValue]) -
     panic!("{what} did not come about: {:?}", stored(person).await);
 }
 
+async fn until_stored_are(person: &Person, count: usize) -> Vec<JsValue> {
+    until_stored(person, &format!("{count} records"), |records| records.len() == count).await
+}
+
 /// Writes a record as a page that is dead by now did.
 async fn left_behind(author: &Person, other: &Person, id: &str, order: u32, body: &str, more: &str) {
     let (url, me, thread) = (stack::url(), &author.mongo_id, author.thread(other));
@@ -99,15 +103,15 @@ async fn a_draft_is_stored_before_its_bubble_is_told_of_and_gone_once_it_is_sent
     let (ana, ben) = Person::two().await;
     let session = session::live(ana.options(&ben)).await;
     let faults = stack::faults(SENDING_FAILS).await;
-    session.send("wait".into(), JsValue::UNDEFINED).unwrap();
-    let [record] = &until_stored(&ana, "a record", |records| records.len() == 1).await[..] else { panic!() };
+    session::send(&session, "wait");
+    let [record] = &until_stored_are(&ana, 1).await[..] else { panic!() };
     assert_eq!(js::text(record, "body"), "wait");
     assert_eq!(js::text(record, "project"), stack::url());
     assert_eq!(js::text(record, "id"), js::text(&seen(&session).messages()[0], "id"));
     assert!(persists(&seen(&session)));
     faults.end().await;
     until(&session, "sent", |seen| sent(seen, "wait")).await;
-    until_stored(&ana, "nothing", <[JsValue]>::is_empty).await;
+    until_stored_are(&ana, 0).await;
     session.close();
 }
 
@@ -119,7 +123,7 @@ async fn what_a_dead_page_left_is_sent_in_its_order() {
     let session = session::live(ana.options(&ben)).await;
     until(&session, "both sent", |seen| sent(seen, "first") && sent(seen, "second")).await;
     assert_eq!(seen(&session).bodies(), ["first", "second"]);
-    until_stored(&ana, "nothing", <[JsValue]>::is_empty).await;
+    until_stored_are(&ana, 0).await;
     session.close();
 }
 
@@ -129,7 +133,7 @@ async fn what_was_left_for_another_thread_is_sent_without_opening_it() {
     let cleo = Person::new().await;
     left_behind(&ana, &cleo, &id(1), 1, "to Cleo", "").await;
     let with_ben = session::live(ana.options(&ben)).await;
-    until_stored(&ana, "nothing", <[JsValue]>::is_empty).await;
+    until_stored_are(&ana, 0).await;
     let of_cleo = ana.options(&cleo);
     let with_cleo = session::live(of_cleo).await;
     until(&with_cleo, "it", |seen| sent(seen, "to Cleo") && seen.messages().len() == 1).await;
@@ -141,12 +145,12 @@ async fn what_was_left_for_another_thread_is_sent_without_opening_it() {
 async fn a_message_that_came_through_before_the_page_died_is_not_doubled() {
     let (ana, ben) = Person::two().await;
     let first = session::live(ana.options(&ben)).await;
-    let id = first.send("once".into(), JsValue::UNDEFINED).unwrap();
+    let id = session::send(&first, "once");
     until(&first, "sent", |seen| sent(seen, "once")).await;
     left_behind(&ana, &ben, &id, 1, "once", "").await;
     end_sessions_of(&ana, &ben);
     let again = session::live(ana.options(&ben)).await;
-    until_stored(&ana, "nothing", <[JsValue]>::is_empty).await;
+    until_stored_are(&ana, 0).await;
     until(&again, "it", |seen| sent(seen, "once") && seen.messages().len() == 1).await;
     again.close();
 }
@@ -161,7 +165,7 @@ async fn a_refused_draft_comes_back_refused() {
     let error = js::get(&shown.messages()[0], "error");
     assert_eq!((session::code(&error).as_deref(), js::text(&error, "detail").as_str()), (Some("refused"), "not you"));
     session.discard(js::get(&shown.messages()[0], "id"));
-    until_stored(&ana, "nothing", <[JsValue]>::is_empty).await;
+    until_stored_are(&ana, 0).await;
     assert!(seen(&session).messages().is_empty());
     session.close();
 }
@@ -188,7 +192,7 @@ async fn what_of_a_record_can_be_sent_is_sent() {
     left_behind(&ana, &ben, &id(2).to_uppercase(), 2, "bad time", "writtenAt: 9e15, owner: {}").await;
     let session = session::live(ana.options(&ben)).await;
     until(&session, "both sent", |seen| sent(seen, "bad order") && sent(seen, "bad time")).await;
-    until_stored(&ana, "nothing", <[JsValue]>::is_empty).await;
+    until_stored_are(&ana, 0).await;
     session.close();
 }
 
@@ -202,7 +206,7 @@ async fn what_of_a_record_can_be_shown_is_shown() {
     until_stored(&ana, "one record", |records| records.len() == 1 && js::text(&records[0], "id") != "no uuid").await;
     session.retry(js::get(&shown.messages()[0], "id"));
     until(&session, "sent", |seen| sent(seen, "bad id")).await;
-    until_stored(&ana, "nothing", <[JsValue]>::is_empty).await;
+    until_stored_are(&ana, 0).await;
     session.close();
 }
 
@@ -219,7 +223,7 @@ async fn a_record_without_anything_to_show_is_removed_and_told_of() {
     .await;
     let session = session::live(ana.options(&ben)).await;
     until(&session, "the sound one", |seen| sent(seen, "sound")).await;
-    until_stored(&ana, "nothing", <[JsValue]>::is_empty).await;
+    until_stored_are(&ana, 0).await;
     let warned = js::eval("console.warn = realWarn; return warned.map(([, {body}]) => body).sort().join()").await;
     assert_eq!(warned, "7,no thread,of others");
     assert_eq!(seen(&session).bodies(), ["sound"]);
@@ -234,9 +238,9 @@ async fn what_a_page_with_wrong_options_could_not_send_is_sent_by_a_right_one() 
     js::set(&options, "ensureThread", js::function("throw {status: 400, code: 'invalid-input'}"));
     let wrong = session::new(options);
     let opening = wrong.open();
-    wrong.send("not its fault".into(), JsValue::UNDEFINED).unwrap();
+    session::send(&wrong, "not its fault");
     assert_eq!(session::rejection(opening).await, "invalid-options");
-    until_stored(&ana, "a record", |records| records.len() == 1).await;
+    until_stored_are(&ana, 1).await;
     // And as one left behind that is no more.
     left_behind(&ana, &ben, &id(1), 9, "nor its own", "code: 'invalid-options'").await;
     end_sessions_of(&ana, &ben);
@@ -256,9 +260,9 @@ async fn what_is_sent_with_another_accounts_token_waits_for_its_own() {
     left_behind(&ana, &ben, &id(1), 1, "left by another tab", "").await;
     let wrong = session::new(options);
     let opening = wrong.open();
-    wrong.send("typed here".into(), JsValue::UNDEFINED).unwrap();
+    session::send(&wrong, "typed here");
     assert_eq!(session::rejection(opening).await, "auth-required");
-    let records = until_stored(&ana, "both", |records| records.len() == 2).await;
+    let records = until_stored_are(&ana, 2).await;
     assert!(records.iter().all(|record| js::get(record, "code").is_undefined()), "{records:?}");
     end_sessions_of(&ana, &ben);
     let right = session::live(ana.options(&ben)).await;
@@ -271,13 +275,13 @@ async fn another_person_neither_sees_nor_sends_it_and_its_author_finds_it_again(
     let (ana, ben) = Person::two().await;
     let of_ana = session::live(ana.options(&ben)).await;
     let faults = stack::faults(SENDING_FAILS).await;
-    of_ana.send("for Ben".into(), JsValue::UNDEFINED).unwrap();
-    until_stored(&ana, "a record", |records| records.len() == 1).await;
+    session::send(&of_ana, "for Ben");
+    until_stored_are(&ana, 1).await;
 
     let cleo = Person::new().await;
     let of_cleo = session::live(cleo.options(&ben)).await;
     faults.end().await;
-    of_cleo.send("mine".into(), JsValue::UNDEFINED).unwrap();
+    session::send(&of_cleo, "mine");
     until(&of_cleo, "sent", |seen| sent(seen, "mine")).await;
     assert_eq!(seen(&of_cleo).bodies(), ["mine"]);
     assert_eq!(stored(&ana).await.len(), 1);
@@ -292,9 +296,9 @@ async fn signing_out_leaves_nothing() {
     let (ana, ben) = Person::two().await;
     let session = session::live(ana.options(&ben)).await;
     let faults = stack::faults(SENDING_FAILS).await;
-    session.send("never sent".into(), JsValue::UNDEFINED).unwrap();
-    until_stored(&ana, "a record", |records| records.len() == 1).await;
-    session.send("nor this".into(), JsValue::UNDEFINED).unwrap();
+    session::send(&session, "never sent");
+    until_stored_are(&ana, 1).await;
+    session::send(&session, "nor this");
     JsFuture::from(sign_out()).await.unwrap();
     assert_eq!(seen(&session).status(), "closed");
     assert!(seen(&session).messages().is_empty());
@@ -315,7 +319,7 @@ async fn another_tab_that_signs_out_ends_this_one() {
     // And a stranger's word does nothing.
     let again = session::live(ana.options(&ben)).await;
     js::eval("new BroadcastChannel('chopped-chat').postMessage({project: 1}); new BroadcastChannel('chopped-chat').postMessage(7)").await;
-    again.send("still here".into(), JsValue::UNDEFINED).unwrap();
+    session::send(&again, "still here");
     until(&again, "sent", |seen| sent(seen, "still here")).await;
     again.close();
 }
@@ -337,7 +341,7 @@ async fn what_was_on_its_way_to_storage_when_its_person_signed_out_stays_out_of_
     let locks = late_locks(300).await;
     let session = session::new(ana.options(&ben));
     let _ = session.open();
-    session.send("never sent".into(), JsValue::UNDEFINED).unwrap();
+    session::send(&session, "never sent");
     JsFuture::from(sign_out()).await.unwrap();
     js::sleep(600).await;
     locks.end().await;
@@ -378,8 +382,8 @@ async fn a_connection_to_the_database_that_is_lost_is_made_anew() {
     let (ana, ben) = Person::two().await;
     let session = session::live(ana.options(&ben)).await;
     let faults = stack::faults(SENDING_FAILS).await;
-    session.send("one".into(), JsValue::UNDEFINED).unwrap();
-    until_stored(&ana, "a record", |records| records.len() == 1).await;
+    session::send(&session, "one");
+    until_stored_are(&ana, 1).await;
     // As in WebKit: no connection that there is works again, and no event tells.
     js::eval(
         "globalThis.works = new WeakSet();
@@ -396,13 +400,13 @@ async fn a_connection_to_the_database_that_is_lost_is_made_anew() {
          }",
     )
     .await;
-    session.send("two".into(), JsValue::UNDEFINED).unwrap();
-    until_stored(&ana, "both", |records| records.len() == 2).await;
+    session::send(&session, "two");
+    until_stored_are(&ana, 2).await;
     until(&session, "well", persists).await;
     js::eval("IDBFactory.prototype.open = realOpen; IDBDatabase.prototype.transaction = realTransaction").await;
     faults.end().await;
     until(&session, "sent", |seen| sent(seen, "one") && sent(seen, "two")).await;
-    until_stored(&ana, "nothing", <[JsValue]>::is_empty).await;
+    until_stored_are(&ana, 0).await;
     session.close();
 }
 
@@ -411,7 +415,7 @@ async fn works_in_memory(place: &'static str, by: &str) {
     let (ana, ben) = Person::two().await;
     let patched = Patched::new(place, by).await;
     let session = session::live(ana.options(&ben)).await;
-    session.send("anyway".into(), JsValue::UNDEFINED).unwrap();
+    session::send(&session, "anyway");
     until(&session, "sent, and said that it would not last", |seen| sent(seen, "anyway") && !persists(seen)).await;
     session.close();
     patched.end().await;
@@ -440,10 +444,10 @@ async fn a_full_storage_is_told_of_until_there_is_room() {
     let faults = stack::faults(SENDING_FAILS).await;
     let by = "value() { throw new DOMException('full', 'QuotaExceededError') }";
     let full = Patched::new("IDBObjectStore.prototype, 'put'", by).await;
-    session.send("one".into(), JsValue::UNDEFINED).unwrap();
+    session::send(&session, "one");
     until(&session, "told", |seen| !persists(seen) && seen.messages().len() == 1).await;
     full.end().await;
-    session.send("two".into(), JsValue::UNDEFINED).unwrap();
+    session::send(&session, "two");
     until(&session, "well again", persists).await;
     assert_eq!(stored(&ana).await.len(), 2, "what did not fit is written, too");
     faults.end().await;
@@ -456,8 +460,8 @@ async fn a_database_that_is_deleted_under_us_is_made_again() {
     let (ana, ben) = Person::two().await;
     let session = session::live(ana.options(&ben)).await;
     let faults = stack::faults(SENDING_FAILS).await;
-    session.send("one".into(), JsValue::UNDEFINED).unwrap();
-    until_stored(&ana, "a record", |records| records.len() == 1).await;
+    session::send(&session, "one");
+    until_stored_are(&ana, 1).await;
     js::eval(
         "await new Promise((done, failed) => {
             const request = indexedDB.deleteDatabase('chopped-chat');
@@ -466,12 +470,12 @@ async fn a_database_that_is_deleted_under_us_is_made_again() {
     )
     .await;
     until(&session, "told", |seen| !persists(seen)).await;
-    session.send("two".into(), JsValue::UNDEFINED).unwrap();
-    until_stored(&ana, "both", |records| records.len() == 2).await;
+    session::send(&session, "two");
+    until_stored_are(&ana, 2).await;
     until(&session, "well again", persists).await;
     faults.end().await;
     until(&session, "sent", |seen| sent(seen, "one") && sent(seen, "two")).await;
-    until_stored(&ana, "nothing", <[JsValue]>::is_empty).await;
+    until_stored_are(&ana, 0).await;
     session.close();
 }
 
@@ -483,7 +487,7 @@ async fn whoever_opts_out_stores_nothing() {
     let session = session::live(options).await;
     assert!(!persists(&seen(&session)));
     let faults = stack::faults(SENDING_FAILS).await;
-    session.send("in memory".into(), JsValue::UNDEFINED).unwrap();
+    session::send(&session, "in memory");
     js::sleep(200).await;
     assert!(stored(&ana).await.is_empty());
     faults.end().await;

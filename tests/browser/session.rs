@@ -18,6 +18,11 @@ pub async fn live(options: JsValue) -> ChatSession {
     session
 }
 
+/// Sends `body`; returns the message's id.
+pub fn send(session: &ChatSession, body: &str) -> String {
+    session.send(body.into(), JsValue::UNDEFINED).unwrap_or_else(|error| panic!("{error:?}"))
+}
+
 pub struct Seen(pub JsValue);
 
 pub fn seen(session: &ChatSession) -> Seen {

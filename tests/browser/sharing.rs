@@ -13,7 +13,7 @@ async fn two_sessions_share_one_socket_and_one_join() {
     let first = session::live(ana.options(&ben)).await;
     let second = session::live(ana.options(&ben)).await;
     assert_eq!(stack::joined(&topic).await, (1, 1));
-    first.send("hello".into(), JsValue::UNDEFINED).unwrap();
+    session::send(&first, "hello");
     until(&second, "the other's message", |seen| seen.delivery("hello").as_deref() == Some("sent")).await;
     assert!(Object::is(&first.get_snapshot(), &second.get_snapshot()));
 
@@ -43,7 +43,7 @@ async fn threads_of_one_person_share_one_socket() {
 async fn whoever_signs_in_next_finds_nothing_of_the_one_before() {
     let (ana, ben) = Person::two().await;
     let of_ana = session::live(ana.options(&ben)).await;
-    of_ana.send("secret".into(), JsValue::UNDEFINED).unwrap();
+    session::send(&of_ana, "secret");
     until(&of_ana, "sent", |seen| seen.delivery("secret").as_deref() == Some("sent")).await;
 
     let cleo = Person::new().await;

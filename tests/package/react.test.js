@@ -14,6 +14,8 @@ const BURST = 400
 /** What 80 cycles may leave behind: less than one object each. */
 const NEW_OBJECTS = 80
 const OPENING_RENDERS = 4
+/** What may be said, and why not: each a text and how often it is repeated. */
+const BODIES = JSON.parse(await readFile(join(import.meta.dirname, '../message-bodies.json'), 'utf8'))
 
 /** @type {import('playwright-core').Browser} */
 let browser
@@ -184,19 +186,11 @@ for (const react of ['React 18', 'React 19']) {
         await shows(3)
         lab.chats.a.discard(ids[1])
         await shows(2)
-        const refused = ['  \n', 'x'.repeat(4001)].map((body) => {
-          try {
-            return lab.chats.a.send(body)
-          } catch ({ name, code }) {
-            return `${name} ${code}`
-          }
-        })
         const { messages, status } = lab.chats.a
-        return { ids, refused, status, messages: messages.map(({ id, body, status, seq }) => ({ id, body, status, seq })) }
+        return { ids, status, messages: messages.map(({ id, body, status, seq }) => ({ id, body, status, seq })) }
       })
       const bubble = (/** @type {string} */ body, n = 0) => ({ id: early.ids[n], body, status: 'sending', seq: null })
       assert.deepEqual(early.messages, [bubble('first'), bubble('third', 2)])
-      assert.deepEqual(early.refused, ['ChatError message-empty', 'ChatError message-too-long'])
       assert.equal(early.status, 'connecting')
       assert.equal((await seen()).compiles, 0)
 
@@ -215,6 +209,37 @@ for (const react of ['React 18', 'React 19']) {
       const sent = await page.evaluate(() => lab.chats.b.messages.filter(({ sender }) => sender === 'me').map(({ id, body }) => ({ id, body })))
       assert.deepEqual(sent, [{ id: early.ids[0], body: 'first' }, { id: early.ids[2], body: 'third' }])
       assert.deepEqual(said, [])
+    })
+
+    test('a body is checked before the engine is there as it is afterwards', async () => {
+      const { page, show } = await open('production')
+      let load = () => {}
+      await page.route('**/core_bg.wasm', async (route) => {
+        await new Promise((done) => (load = () => done(undefined)))
+        await route.continue()
+      })
+      await show(['a'])
+      const check = () =>
+        page.evaluate(
+          (bodies) =>
+            Object.entries(bodies).flatMap(([expected, texts]) =>
+              texts.map(([text, times]) => {
+                try {
+                  lab.chats.a.send(text.repeat(times))
+                  return [expected, 'good', text, times]
+                } catch ({ code }) {
+                  return [expected, code, text, times]
+                }
+              }),
+            ),
+          BODIES,
+        )
+      const early = await check()
+      load()
+      await page.waitForFunction(() => lab.chats.a.status === 'live')
+      for (const [expected, said, text, times] of [...early, ...(await check())]) {
+        assert.equal(said, expected, `${JSON.stringify(text)} ${times} times`)
+      }
     })
 
     test('what is said while the WebAssembly cannot load is refused, and sent when it is tried again', async () => {

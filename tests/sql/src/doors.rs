@@ -175,6 +175,7 @@ pub const DOORS: &[Door] = &[
     ("select chat_private.broadcast_message()", NOBODY),
     ("select chat_private.first_thread()", NOBODY),
     ("select chat_private.last_thread()", NOBODY),
+    ("select chat_private.is_mongo_id('a')", NOBODY),
     // What the API's functions say to the policy, said by somebody else.
     (
         "with named as materialized (select set_config('chat.thread_id', 'cleo__dan', true))

@@ -227,9 +227,11 @@ async fn the_triggers_own_statements_are_index_scans() -> Result<()> {
         format!("select last_seq from public.chat_threads where thread_id = '{thread}' for no key update"),
         format!("update public.chat_threads set last_seq = last_seq where thread_id = '{thread}'"),
     ] {
+        let explain = format!("explain (analyze, buffers, format json) {sql}");
         let transaction = client.transaction().await?;
-        let plan: Value =
-            transaction.query_one(&format!("explain (analyze, buffers, format json) {sql}"), &[]).await?.get(0);
+        // The first one compiles what the constraints call.
+        transaction.query_one(&explain, &[]).await?;
+        let plan: Value = transaction.query_one(&explain, &[]).await?.get(0);
         let plan = Plan(plan[0].clone());
         transaction.rollback().await?;
         assert!(!plan.scans_whole(), "{sql}: {}", plan.0);
