@@ -3,7 +3,7 @@
 //! The engine reads the few members it needs through [`Json`] and carries the rest unseen: in the browser a value is the
 //! JavaScript object that `JSON.parse` made, natively it is a `serde_json::Value`. Nothing is serialised back and forth.
 
-/// A parsed JSON value, cheap to clone. A getter answers `None` for a value of another type: no shape is trusted.
+/// A parsed JSON value, cheap to clone. A getter returns `None` for a value of another type: no shape is trusted.
 #[expect(clippy::len_without_is_empty, reason = "it is asked of values that may be no array")]
 pub trait Json: Clone {
     /// Parses UTF-8 JSON text; `None` if it is not JSON.

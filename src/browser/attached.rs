@@ -11,7 +11,7 @@ use wasm_bindgen::JsValue;
 
 /// Whoever waits for a thread, and whoever wants to know what changes in it.
 pub struct Attached {
-    /// The thread.
+    /// Which conversation it is of.
     pub thread: ThreadId,
     /// Who wants to know of a new snapshot.
     pub subscribers: Rc<Subscribers>,

@@ -26,7 +26,7 @@ pub struct Timeline {
 
 /// A confirmed message. Packed: memory of WebAssembly is never given back, and an id's alignment would take a quarter of it.
 #[derive(Debug, Clone, Copy)]
-#[repr(packed(8))]
+#[repr(Rust, packed(8))]
 struct Entry {
     seq: u64,
     id: MessageId,

@@ -58,7 +58,7 @@ impl Server {
         self.threads.contains_key(thread) && thread.split("__").any(|id| id == person)
     }
 
-    /// Runs a request of `person`'s page. Answers the new row too, if there is one.
+    /// Runs a request of `person`'s page. Returns the new row, too, if there is one.
     pub fn execute(&mut self, now: u64, person: &str, request: &Request) -> (Answer<Value>, Option<Value>) {
         match request {
             Request::Token if self.signed_out.iter().any(|p| p == person) => {

@@ -154,7 +154,7 @@ impl Tab {
         self.storage.extend(self.unwritten.take().unwrap_or_default());
     }
 
-    /// Ends the page without a word. Answers the messages that were not written yet.
+    /// Ends the page without a word. Returns the messages that were not written yet.
     pub fn kill(&mut self) -> Vec<MessageId> {
         self.life += 1;
         self.engine = None;
@@ -173,7 +173,7 @@ impl Tab {
         }
     }
 
-    /// Feeds the engine and answers what the world must do. What is shown is applied and checked here.
+    /// Feeds the engine and returns what the world must do. What is shown is applied and checked here.
     pub fn handle(
         &mut self,
         now: u64,
