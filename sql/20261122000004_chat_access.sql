@@ -167,10 +167,11 @@ comment on function public.insert_chat_message(text, text, text, text, uuid) is
   'Sends a message as the signed-in user and returns its row. With _id it is idempotent: sent again, it returns the row that is there. Errors: 42501 not your thread or not your id, 23514 empty or longer than 4000 characters, 23505 _id belongs to another message; HTTP status 429 too many messages (chat_limits).';
 
 -- A function and not a filter on the table: at one URL for all threads and pages, a browser asks for leave (CORS) once and
--- not before each read. PL/pgSQL, whose plan the connection keeps: with one in SQL planning was half of the time. The bounds
+-- not before each read. Every argument has a default so that PostgREST knows the function by its name alone when it is asked
+-- for its OPTIONS, by which a page has the browser's preflight made ahead. PL/pgSQL, whose plan the connection keeps: with one in SQL planning was half of the time. The bounds
 -- are bare arguments: an expression such as coalesce() is none that row level security lets into an index condition.
 create or replace function public.list_chat_messages(
-  _thread_id text, _after bigint default 0, _before bigint default 9223372036854775807, _limit integer default 50
+  _thread_id text default null, _after bigint default 0, _before bigint default 9223372036854775807, _limit integer default 50
 ) returns setof public.chat_messages
 language plpgsql stable rows 50 set search_path = '' as $$
 begin

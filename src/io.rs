@@ -193,6 +193,8 @@ pub enum Request {
         token: String,
         /// The function's arguments, in JSON.
         body: String,
+        /// The answer to the very same request will do that left up to 10 s before this one: what it misses is read again.
+        may_be_early: bool,
     },
 }
 

@@ -41,6 +41,7 @@ pub enum Mutation {
     LiveUnready,
     KnockOffline,
     HiddenKeepsSocket,
+    AnyReadEarly,
 }
 
 impl Mutation {
@@ -81,6 +82,7 @@ impl Mutation {
         Mutation::LiveUnready,
         Mutation::KnockOffline,
         Mutation::HiddenKeepsSocket,
+        Mutation::AnyReadEarly,
     ];
 }
 

@@ -84,7 +84,9 @@ pub fn output<V>(output: &Output<V>) -> String {
             match request {
                 Request::Token => out.text("to", "token"),
                 Request::EnsureThread { body } => out.text("to", "ensure").raw("json", body),
-                Request::Rpc { url, token, body } => out.text("to", url).text("access_token", token).raw("json", body),
+                Request::Rpc { url, token, body, .. } => {
+                    out.text("to", url).text("access_token", token).raw("json", body)
+                }
             }
         }
         Output::Abort(id) => out.kind("abort").number("of", id.0.into()),

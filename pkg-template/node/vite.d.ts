@@ -1,8 +1,8 @@
 /** The options of the Vite plugin. */
 export interface ChoppedChatPluginOptions {
   /**
-   * Whether the built pages fetch the WebAssembly with the page and not at the first chat: for an app that opens one at once.
-   * `false` unless said.
+   * Whether the built pages fetch the WebAssembly and connect to Supabase with the page and not at the first chat: for an app
+   * that opens one at once. `false` unless said.
    */
   preload?: boolean
 }

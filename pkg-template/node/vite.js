@@ -17,6 +17,8 @@ const WASM = 'core_bg.wasm'
 export function choppedChat({ preload = false } = {}) {
   /** @type {string[]} */
   let missing = []
+  /** @type {unknown} */
+  let supabaseUrl
   let base = '/'
 
   return {
@@ -35,6 +37,7 @@ export function choppedChat({ preload = false } = {}) {
           return value ? [[key(name), JSON.stringify(value)]] : []
         }),
       )
+      supabaseUrl = environment('NEXT_PUBLIC_SUPABASE_URL')
       missing = wanted.filter((name) => !(key(name) in define))
       return { define }
     },
@@ -57,15 +60,29 @@ export function choppedChat({ preload = false } = {}) {
       order: 'post',
       /** @param {string} _html @param {HtmlContext} context */
       handler(_html, { path, bundle }) {
-        const wasm = preload && Object.values(bundle ?? {}).find(isWasm)
-        if (!wasm) return []
+        if (!preload) return []
+        const connected = origin(supabaseUrl)
+        const head = /** @type {'head'} */ ('head')
+        const preconnect = { tag: 'link', attrs: { rel: 'preconnect', crossorigin: true, href: connected }, injectTo: head }
+        const tags = connected ? [preconnect] : []
+        const wasm = Object.values(bundle ?? {}).find(isWasm)
+        if (!wasm) return tags
         const isRelative = base === '' || base === './'
         const href = isRelative ? posix.relative(posix.dirname(path), `/${wasm.fileName}`) : base + wasm.fileName
         // `crossorigin` makes it the very request that fetch() will be.
         const attrs = { rel: 'preload', as: 'fetch', type: 'application/wasm', crossorigin: true, href }
-        return [{ tag: 'link', attrs, injectTo: /** @type {'head'} */ ('head') }]
+        return [...tags, { tag: 'link', attrs, injectTo: head }]
       },
     },
+  }
+}
+
+/** @param {unknown} url */
+function origin(url) {
+  try {
+    return new URL(String(url)).origin
+  } catch {
+    return undefined
   }
 }
 

@@ -31,10 +31,10 @@ await code(resolve(flags.debug), join(out, 'debug'), 'debug.js')
  * @param {string} entry
  */
 async function code(wasm, outdir, entry) {
-  // wasm-bindgen puts values.js into a folder with a hash in its name.
+  // wasm-bindgen puts values.js and requests.js into a folder with a hash in its name.
   const { wasm: bytes, glue } = shorten(await readFile(join(wasm, 'core_bg.wasm')), await readFile(join(wasm, 'core.js'), 'utf8'))
-  const values = /['"](\.\/snippets\/[^'"]+\/values\.js)['"]/.exec(glue)?.[1]
-  if (!values) throw new Error(`${wasm}/core.js imports no values.js`)
+  const snippets = /['"](\.\/snippets\/[^'"]+\/)values\.js['"]/.exec(glue)?.[1]
+  if (!snippets) throw new Error(`${wasm}/core.js imports no values.js`)
 
   /** @type {import('esbuild').Plugin} */
   const generated = {
@@ -42,7 +42,7 @@ async function code(wasm, outdir, entry) {
     setup({ onLoad, onResolve }) {
       onResolve({ filter: /^\.\/core\.js$/ }, ({ path }) => ({ path, namespace: 'glue' }))
       onLoad({ filter: /./, namespace: 'glue' }, () => ({ contents: glue, resolveDir: wasm }))
-      onResolve({ filter: /^\.\/values\.js$/ }, () => ({ path: join(wasm, values) }))
+      onResolve({ filter: /^\.\/(values|requests)\.js$/ }, ({ path }) => ({ path: join(wasm, snippets, path) }))
     },
   }
   /** @type {import('esbuild').Plugin} */
@@ -64,7 +64,7 @@ async function code(wasm, outdir, entry) {
     target: 'es2022',
     legalComments: 'none',
     logLevel: 'warning',
-    // wasm-bindgen names values.js once for each import block; it is one module.
+    // wasm-bindgen names such a file once for each import block; it is one module.
     logOverride: { 'duplicate-object-key': 'silent' },
     plugins: [generated, apart],
   })

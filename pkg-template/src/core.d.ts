@@ -5,6 +5,7 @@ export default function init(from: { module_or_path: WebAssembly.Module }): Prom
 export function threadId(a: string, b: string): string
 export function countUnsent(): Promise<number>
 export function signOut(): Promise<void>
+export function hasClient(): boolean
 /** Only with the recorder in it. */
 export function recording(): string
 export class ChatSession {

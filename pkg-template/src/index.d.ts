@@ -28,6 +28,17 @@ export type WasmSource = string | URL | Request | Response | BufferSource | WebA
  */
 export default function init(source?: WasmSource): Promise<void>
 
+/**
+ * Gets ready what the next chat starts with, without opening anything: on hover of its button, on focus, in an idle moment. The
+ * WebAssembly is loaded as by `init()` (who gives a `source` calls `init(source)` first), and with `options` the token, the thread,
+ * the newest page and the socket are asked for at once, side by side with it. Who opens that chat within 10 s takes them over;
+ * what nobody took is dropped then, by `signOut()`, and where another person comes. While any chat is open or was a moment
+ * ago, its token and socket serve the next one too, and nothing is asked for. `useChat` calls it by itself.
+ *
+ * It never rejects: what failed is asked again by whoever opens the chat, and that tells why.
+ */
+export function prefetch(options?: ChatSessionOptions): Promise<void>
+
 /** What the token endpoint answers. */
 export interface AccessToken {
   /** The signed-in person's Supabase access token. */

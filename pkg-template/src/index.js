@@ -1,4 +1,5 @@
-import start, { ChatSession as Core, countUnsent as coreCountUnsent, signOut as coreSignOut, threadId as coreThreadId } from './core.js'
+import start, { ChatSession as Core, countUnsent as coreCountUnsent, hasClient, signOut as coreSignOut, threadId as coreThreadId } from './core.js'
+import { askEarly, dropEarly } from './requests.js'
 import { ChatError, notify } from './values.js'
 import { load } from './load.js'
 
@@ -25,6 +26,14 @@ export default function init(source) {
   return starting
 }
 
+/** @param {import('./index.js').ChatSessionOptions} [options] */
+export async function prefetch(options) {
+  // Else its engine has a token and a socket, and asks for the rest itself.
+  if (options && !(started && hasClient())) askEarly(options)
+  // Whoever opens the chat tries again, and hears why.
+  await init().catch(() => {})
+}
+
 function needInit() {
   if (!started) {
     throw new ChatError('not-initialized', 'chopped-chat is not loaded yet: await its default export, init(), first.')
@@ -46,6 +55,7 @@ export async function countUnsent() {
 }
 
 export async function signOut() {
+  dropEarly()
   await init()
   await coreSignOut()
 }

@@ -1,5 +1,5 @@
 import { useEffect, useMemo, useRef, useSyncExternalStore } from 'react'
-import init, { ChatError, ChatSession } from './index.js'
+import init, { ChatError, ChatSession, prefetch } from './index.js'
 
 /** @typedef {import('./index.js').ChatSessionOptions} Options */
 /** @typedef {import('./index.js').ChatSnapshot} Snapshot */
@@ -78,6 +78,7 @@ class Store {
 
   async #start() {
     try {
+      if (this.#options) void prefetch(this.#options)
       await init()
       // Gone meanwhile, or started by a second subscription.
       if (this.#session || !this.#options || (this.#subscribers.size === 0 && this.#early.length === 0)) return

@@ -14,6 +14,7 @@ const stubs = {
   './core.js': `export const started = []
     export default async (from) => { started.push(from.module_or_path) }
     export const threadId = (a, b) => a + '__' + b
+    export const hasClient = () => false
     export const countUnsent = async () => { started.push('counted'); return 7 }
     export const signOut = async () => { started.push('signed out'); globalThis.startedCores = started }
     export class ChatSession { constructor(options) { this.options = options } getSnapshot() { return this.options } free() {} }`,
@@ -39,7 +40,7 @@ export async function fresh(entry, url) {
         setup({ onResolve, onLoad }) {
           onResolve({ filter: /^\.\/(core|inline)\.js$/ }, ({ path }) => ({ path, namespace: 'stub' }))
           onLoad({ filter: /./, namespace: 'stub' }, ({ path }) => ({ contents: stubs[path] }))
-          onResolve({ filter: /^\.\/values\.js$/ }, () => ({ path: join(root, '../src/browser/values.js') }))
+          onResolve({ filter: /^\.\/(values|requests)\.js$/ }, ({ path }) => ({ path: join(root, '../src/browser', path) }))
         },
       },
     ],

@@ -10,7 +10,7 @@ use super::options::{Backend, Options};
 use super::snapshot::{self, View};
 use super::storage::{self, SignOuts, Storage};
 use super::timer::Alarm;
-use super::{clock, notify, random};
+use super::{clock, notify, random, requests};
 use crate::engine::Engine;
 use crate::io::{Config, Input, Output};
 use crate::thread_id::ThreadId;
@@ -69,8 +69,14 @@ pub fn all_messages() -> Array {
     all
 }
 
+/// Whether anybody is there, whose token and socket a chat will use.
+pub fn any() -> bool {
+    CLIENTS.with_borrow(|clients| !clients.is_empty())
+}
+
 /// Everybody signs out.
 pub fn end_all() {
+    requests::drop_early();
     for client in CLIENTS.take() {
         client.end();
     }
@@ -255,13 +261,12 @@ impl Client {
     fn carry_out(&self, output: Output<Value>) {
         match output {
             Output::Request(id, request) => {
-                self.network.request(id, request, &self.backend.borrow(), &self.config.anon_key);
+                self.network.request(id, &request, &self.backend.borrow(), &self.config);
             }
             Output::Abort(id) => self.network.abort(id),
             Output::OpenSocket(id, url) => {
-                if !self.network.open_socket(id, &url) {
-                    self.inputs.queue.borrow_mut().push_back(Input::SocketClosed(id));
-                }
+                let at_once = self.network.open_socket(id, &url);
+                self.inputs.queue.borrow_mut().extend(at_once);
             }
             Output::SendFrame(id, frame) => self.network.send_frame(id, &frame),
             Output::CloseSocket(id) => self.network.close_socket(id),

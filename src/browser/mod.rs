@@ -10,7 +10,7 @@
 //! | `snapshot.rs` | what a page sees of a thread |
 //! | `notify.rs` | telling subscribers, not too often |
 //! | `options.rs` | the options of a session, checked |
-//! | `fetch.rs` | requests |
+//! | `requests.rs` | requests |
 //! | `socket.rs` | one WebSocket |
 //! | `storage.rs`, `storage.js` | the messages that outlive the page |
 //! | `timer.rs`, `clock.rs`, `random.rs` | `setTimeout`, the time, randomness |
@@ -26,7 +26,6 @@ mod client;
 mod clock;
 mod environment;
 mod error;
-mod fetch;
 mod json;
 mod network;
 mod notify;
@@ -34,6 +33,7 @@ mod options;
 mod random;
 #[cfg(feature = "recording")]
 mod recorder;
+mod requests;
 mod session;
 mod snapshot;
 mod socket;

@@ -1,10 +1,10 @@
 //! The sockets and requests that are under way.
 
-use super::fetch::{self, Fetch};
-use super::json::Feed;
+use super::json::{Feed, Value};
 use super::options::Backend;
+use super::requests::{self, Asked};
 use super::socket::Socket;
-use crate::io::{Input, Request, RequestId, SocketId};
+use crate::io::{Config, Input, Request, RequestId, SocketId};
 use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen_futures::spawn_local;
@@ -12,7 +12,7 @@ use wasm_bindgen_futures::spawn_local;
 /// Carries out what the engine asks of the network, and tells it what comes of it.
 pub struct Network {
     sockets: RefCell<Vec<(SocketId, Socket)>>,
-    requests: Rc<RefCell<Vec<(RequestId, Fetch)>>>,
+    requests: Rc<RefCell<Vec<(RequestId, Asked)>>>,
     /// Takes what happens.
     pub feed: Feed,
 }
@@ -30,9 +30,9 @@ impl Network {
     }
 
     /// Starts a request.
-    pub fn request(&self, id: RequestId, request: Request, backend: &Backend, anon_key: &str) {
-        let (fetch, answer) = fetch::start(request, backend, anon_key);
-        self.requests.borrow_mut().push((id, fetch));
+    pub fn request(&self, id: RequestId, request: &Request, backend: &Backend, config: &Config) {
+        let (asked, answer) = requests::ask(request, backend, config);
+        self.requests.borrow_mut().push((id, asked));
         let (requests, feed) = (self.requests.clone(), self.feed.clone());
         spawn_local(async move {
             let answer = answer.await;
@@ -50,11 +50,12 @@ impl Network {
         self.requests.borrow_mut().retain(|(known, _)| *known != id);
     }
 
-    /// Opens a socket. `false` if the browser refuses the URL.
-    pub fn open_socket(&self, id: SocketId, url: &str) -> bool {
-        let socket = Socket::open(id, url, &self.feed);
-        let opened = socket.map(|socket| self.sockets.borrow_mut().push((id, socket)));
-        opened.is_ok()
+    /// Opens a socket. What is to be fed at once: that it is open already, or that the browser refuses the URL.
+    pub fn open_socket(&self, id: SocketId, url: &str) -> Option<Input<Value>> {
+        let Ok(socket) = Socket::open(id, url, &self.feed) else { return Some(Input::SocketClosed(id)) };
+        let open = socket.is_open();
+        self.sockets.borrow_mut().push((id, socket));
+        open.then_some(Input::SocketOpened(id))
     }
 
     /// Sends a text frame.

@@ -7,28 +7,18 @@ use super::error::{invalid, to_js};
 use super::json::Value;
 use crate::json::Json;
 use crate::thread_id::ThreadId;
-use js_sys::Function;
-use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen::JsValue;
 
 const PAGE_SIZES: std::ops::RangeInclusive<u64> = 1..=200;
 const DEFAULT_PAGE_SIZE: u64 = 50;
 
-/// Where an answer of the page's own backend comes from.
-#[derive(Clone)]
-pub enum Source {
-    /// A URL of the backend, called with the page's cookies.
-    Url(String),
-    /// A function of the page.
-    Callback(Function),
-}
-
-/// The page's own backend.
+/// The page's own backend: each a URL, called with the page's cookies, or a function of the page.
 #[derive(Clone)]
 pub struct Backend {
     /// Gives `{access_token, expires_in}`.
-    pub token: Source,
+    pub token: JsValue,
     /// Makes sure that the thread exists.
-    pub ensure: Source,
+    pub ensure: JsValue,
 }
 
 /// What a session was made with, checked.
@@ -103,13 +93,11 @@ fn supabase_url(options: &Value) -> Result<String, JsValue> {
     }
 }
 
-fn source(options: &Value, url: &str, callback: &str) -> Result<Source, JsValue> {
+fn source(options: &Value, url: &str, callback: &str) -> Result<JsValue, JsValue> {
     match (options.get(url), options.get(callback)) {
-        (Some(_), None) => Ok(Source::Url(string(options, url)?)),
-        (None, Some(Value(function))) => function
-            .dyn_into::<Function>()
-            .map(Source::Callback)
-            .map_err(|_| complaint(&[callback, " must be a function"])),
+        (Some(_), None) => Ok(string(options, url)?.into()),
+        (None, Some(Value(function))) if function.is_function() => Ok(function),
+        (None, Some(_)) => Err(complaint(&[callback, " must be a function"])),
         _ => Err(complaint(&["give one of ", url, " and ", callback])),
     }
 }

@@ -160,6 +160,12 @@ pub fn count_unsent() -> Promise {
     storage::count_unsent(&client::all_messages())
 }
 
+/// Whether a client holds a token and a socket already.
+#[wasm_bindgen(js_name = hasClient)]
+pub fn has_client() -> bool {
+    client::any()
+}
+
 /// Ends every session of the page and deletes what storage keeps; resolves when it is gone.
 #[wasm_bindgen(js_name = signOut)]
 pub fn sign_out() -> Promise {

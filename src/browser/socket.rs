@@ -1,6 +1,7 @@
 //! One WebSocket.
 
 use super::json::{Feed, Value};
+use super::requests;
 use crate::io::{Frame, Input, SocketId};
 use gloo_events::EventListener;
 use js_sys::{ArrayBuffer, Uint8Array};
@@ -16,7 +17,7 @@ pub struct Socket {
 impl Socket {
     /// Opens a socket; the browser refuses a URL that it may not open from this page.
     pub fn open(id: SocketId, url: &str, feed: &Feed) -> Result<Self, JsValue> {
-        let socket = WebSocket::new(url)?;
+        let socket = requests::open_socket(url)?;
         socket.set_binary_type(BinaryType::Arraybuffer);
         let (on_open, on_message, on_close) = (feed.clone(), feed.clone(), feed.clone());
         let listeners = [
@@ -29,6 +30,11 @@ impl Socket {
             EventListener::new(&socket, "close", move |_| on_close(Input::SocketClosed(id))),
         ];
         Ok(Socket { socket, _listeners: listeners })
+    }
+
+    /// Whether it was open before anybody listened.
+    pub fn is_open(&self) -> bool {
+        self.socket.ready_state() == WebSocket::OPEN
     }
 
     /// Sends a text frame. A socket that is closing swallows it, as the network might.

@@ -210,8 +210,8 @@ impl<V> Line<V> {
     }
 
     /// The same, of PostgREST.
-    pub fn rpc(&mut self, access: &Access, url: String, body: String) -> RequestId {
-        self.request(Request::Rpc { url, token: String::from(&*access.token), body })
+    pub fn rpc(&mut self, access: &Access, url: String, body: String, may_be_early: bool) -> RequestId {
+        self.request(Request::Rpc { url, token: String::from(&*access.token), body, may_be_early })
     }
 
     pub fn abort(&mut self, request: RequestId) {

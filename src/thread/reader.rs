@@ -230,10 +230,13 @@ impl Reader {
         if self.newest.is_none()
             && (self.news != News::Known || timeline.hole().is_some())
             && line.reached(self.pace.next_at())
-            && let Some((purpose, range)) = self.next_read(line, timeline, situation)
+            && let Some(wanted) = self.next_read(line, timeline, situation)
         {
             self.pace.done(line.now());
-            self.newest = Some(start(line, thread, purpose, range, access));
+            // Whatever it lacks is read behind the join.
+            let first = !self.is_loaded() && situation.broadcasts == Broadcasts::Away;
+            let may_be_early = first || mutated(Mutation::AnyReadEarly);
+            self.newest = Some(start(line, thread, wanted, access, may_be_early));
         }
         let reading: fn(Read) -> Older = match self.older {
             Older::Asked if self.is_loaded() => Older::Reading,
@@ -241,7 +244,7 @@ impl Reader {
             _ => return false,
         };
         let Some(range) = timeline.older_page() else { return true };
-        self.older = reading(start(line, thread, Purpose::Older, range, access));
+        self.older = reading(start(line, thread, (Purpose::Older, range), access, false));
         false
     }
 
@@ -365,9 +368,15 @@ impl Reader {
     }
 }
 
-fn start<V>(line: &mut Line<V>, thread: &ThreadId, purpose: Purpose, range: SeqRange, access: &Access) -> Read {
-    let url = rest::page_url(&line.config.supabase_url);
-    let request = line.rpc(access, url, rest::page_body(thread, range));
+fn start<V>(
+    line: &mut Line<V>,
+    thread: &ThreadId,
+    (purpose, range): (Purpose, SeqRange),
+    access: &Access,
+    may_be_early: bool,
+) -> Read {
+    let (url, body) = (rest::page_url(&line.config.supabase_url), rest::page_body(thread, range));
+    let request = line.rpc(access, url, body, may_be_early);
     Read { request, purpose, range, generation: access.generation }
 }
 

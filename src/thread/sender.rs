@@ -231,7 +231,7 @@ impl Sender {
         let url = rest::send_url(&line.config.supabase_url);
         let body = rest::send_body(thread, my_id, other, id, &message.body);
         let message = message.id;
-        let request = line.rpc(access, url, body);
+        let request = line.rpc(access, url, body, false);
         self.in_flight = Some(InFlight { request, message, since: line.now(), generation: access.generation });
     }
 

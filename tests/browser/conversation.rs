@@ -1,7 +1,6 @@
 use crate::people::Person;
 use crate::session::{self, seen, until};
 use crate::{js, stack};
-use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::wasm_bindgen_test;
 

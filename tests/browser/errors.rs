@@ -223,7 +223,7 @@ async fn the_backends_urls_get_cookies_and_no_headers_that_need_a_preflight() {
         "globalThis.realFetch = fetch; globalThis.asked = {{}};
          globalThis.fetch = (url, init) => {{
             if (!url.startsWith('/api/')) return realFetch(url, init);
-            asked[url] = {{...init, headers: [...init.headers]}};
+            asked[url] = {{...init, headers: [...new Headers(init.headers)]}};
             return Response.json({{access_token: '{}', expires_in: 3600}})
          }}",
         ana.token

@@ -45,7 +45,7 @@ test('Node.js imports and requires every entry, and no browser is touched', asyn
     for (const name of ['window', 'self', 'document', 'location', 'navigator', 'localStorage', 'indexedDB', 'WebSocket', 'fetch', 'BroadcastChannel'])
       Object.defineProperty(globalThis, name, { get() { throw new Error(name + ' was touched') }, configurable: true })`
   const names = 'const names = (ns) => Object.keys(ns).filter((name) => name !== "__esModule").sort()'
-  const api = ['ChatError', 'ChatSession', 'countUnsent', 'default', 'signOut', 'threadId']
+  const api = ['ChatError', 'ChatSession', 'countUnsent', 'default', 'prefetch', 'signOut', 'threadId']
   const wanted = { '': api, '/react': ['useChat'], '/vite': ['choppedChat'], '/debug': api, '/debug/react': ['useChat'] }
   for (const [entry, exports] of Object.entries(wanted)) {
     const show = (/** @type {string} */ ns) => `${trap}; ${names}; console.log(JSON.stringify(names(${ns})))`

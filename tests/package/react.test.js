@@ -214,8 +214,9 @@ for (const react of ['React 18', 'React 19']) {
     test('a body is checked before the engine is there as it is afterwards', async () => {
       const { page, show } = await open('production')
       let load = () => {}
+      const released = new Promise((done) => (load = () => done(undefined)))
       await page.route('**/core_bg.wasm', async (route) => {
-        await new Promise((done) => (load = () => done(undefined)))
+        await released
         await route.continue()
       })
       await show(['a'])

@@ -132,21 +132,23 @@ for (const major of ['vite5', 'vite6', 'vite7', 'vite8']) {
     assert.deepEqual((await seen(own.output)).seen, ['https://ref.supabase.co', 'own'])
   })
 
-  test(`${name}: a preload of the wasm where it is wanted`, async () => {
+  test(`${name}: a preload of the wasm and a connection where they are wanted`, async () => {
     const vite = await import(major)
-    process.env[URL] = process.env[KEY] = 'set'
+    process.env[URL] = 'https://ref.supabase.co/'
+    process.env[KEY] = 'set'
     const link = (/** @type {any[]} */ output) => {
       const html = output.find((file) => file.fileName === 'index.html').source
       const wasm = output.find((file) => file.fileName.endsWith('.wasm')).fileName
       const tag = /<link rel="preload"[^>]*>/.exec(html)?.[0]
-      return tag && { tag: tag.replace(wasm, 'WASM') }
+      const connects = /<link rel="preconnect"[^>]*>/.exec(html)?.[0]
+      return tag && { connects, tag: tag.replace(wasm, 'WASM') }
     }
     const main = { 'main.js': "import init from 'chopped-chat'\nbutton.onclick = () => init()" }
     const attributes = 'as="fetch" type="application/wasm" crossorigin'
     const preloading = await page(`${major}-preload`, main, '{ preload: true }')
     for (const [base, href] of [['/', '/'], ['/app/', '/app/'], ['./', ''], ['https://cdn.test/', 'https://cdn.test/']]) {
       const { output } = await built(vite, preloading, { base })
-      assert.deepEqual(link(output), { tag: `<link rel="preload" ${attributes} href="${href}WASM">` })
+      assert.deepEqual(link(output), { connects: '<link rel="preconnect" crossorigin href="https://ref.supabase.co">', tag: `<link rel="preload" ${attributes} href="${href}WASM">` })
     }
     const { output } = await built(vite, await page(`${major}-lazy`, main))
     assert.equal(link(output), undefined)

@@ -5,10 +5,10 @@ let peer
 let chat
 
 /** Loads a peer, as a click that nobody saw coming would; `early` asks for its WebAssembly beside its code. */
-export async function load(name, early) {
+export async function load(name, early, config) {
   const wasm = early && !peer ? fetch(`/${name}/core_bg.wasm`) : undefined
   peer ??= await import(`/${name}/peer.js`)
-  await peer.prepare(wasm && (await wasm))
+  await peer.prepare(config, wasm)
   return peer
 }
 
@@ -17,7 +17,7 @@ export function open(name, config, early) {
   const clicked = now()
   return new Promise((resolve, reject) => {
     let firstPage
-    load(name, early)
+    load(name, early, config)
       .then(() => {
         chat = peer.openChat(config, ({ messages, live }) => {
           if (messages.length > 0) firstPage ??= now() - clicked

@@ -1,19 +1,25 @@
-import init, { ChatSession } from 'chopped-chat'
+import init, { ChatSession, prefetch } from 'chopped-chat'
 
-/** @param {Response} [wasm] where the page asked for it already */
-export const prepare = (wasm) => init(wasm)
+/** What `useChat` does as well. @param {object} [config] @param {Promise<Response>} [wasm] where the page asked for it already */
+export function prepare(config, wasm) {
+  const loaded = wasm ? wasm.then(init) : init()
+  if (config) void prefetch(optionsOf(config))
+  return loaded
+}
+
+const optionsOf = (config) => ({
+  supabaseUrl: config.url,
+  supabaseAnonKey: config.key,
+  tokenUrl: config.tokenUrl,
+  ensureThreadUrl: config.ensureUrl,
+  myMongoId: config.me,
+  otherMongoId: config.other,
+  pageSize: config.pageSize,
+  persistOutbox: config.persistOutbox,
+})
 
 export function openChat(config, changed) {
-  const session = new ChatSession({
-    supabaseUrl: config.url,
-    supabaseAnonKey: config.key,
-    tokenUrl: config.tokenUrl,
-    ensureThreadUrl: config.ensureUrl,
-    myMongoId: config.me,
-    otherMongoId: config.other,
-    pageSize: config.pageSize,
-    persistOutbox: config.persistOutbox,
-  })
+  const session = new ChatSession(optionsOf(config))
   session.subscribe(() => {
     const { messages, status } = session.getSnapshot()
     changed({ messages, live: status === 'live' })

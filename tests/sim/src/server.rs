@@ -48,6 +48,11 @@ pub fn token_end(token: &str) -> Option<(&str, u64)> {
     Some((parts.next()?, parts.next()?.parse().ok()?))
 }
 
+/// `created_at` of a row: in the order of time.
+fn written_at(now: u64) -> String {
+    format!("{now:020}")
+}
+
 fn http(status: u16, body: Value) -> Answer<Value> {
     Answer::Http { status, body: Some(body), retry_after: None }
 }
@@ -58,8 +63,8 @@ impl Server {
         self.threads.contains_key(thread) && thread.split("__").any(|id| id == person)
     }
 
-    /// Runs a request of `person`'s page. Returns the new row, too, if there is one.
-    pub fn execute(&mut self, now: u64, person: &str, request: &Request) -> (Answer<Value>, Option<Value>) {
+    /// Runs a request of `person`'s page, a read as it would have been at `as_of`. Returns the new row, too, if there is one.
+    pub fn execute(&mut self, now: u64, as_of: u64, person: &str, request: &Request) -> (Answer<Value>, Option<Value>) {
         match request {
             Request::Token if self.signed_out.iter().any(|p| p == person) => {
                 (http(401, json!({"code": "signed-out", "message": "signed out"})), None)
@@ -81,14 +86,14 @@ impl Server {
                 self.threads.entry(id.clone()).or_default();
                 (http(200, json!({"thread_id": id})), None)
             }
-            Request::Rpc { url, token, body } => match token_end(token) {
+            Request::Rpc { url, token, body, .. } => match token_end(token) {
                 // PostgREST allows 30 s of leeway.
                 Some((owner, end)) if end + 30_000 > now => {
                     let arguments: Value = serde_json::from_str(body).expect("the engine writes JSON");
                     if url.ends_with("/rpc/insert_chat_message") {
                         self.insert(now, owner, &arguments)
                     } else {
-                        (self.list(owner, &arguments), None)
+                        (self.list(as_of, owner, &arguments), None)
                     }
                 }
                 _ => (http(401, json!({"code": "PGRST303", "message": "JWT expired"})), None),
@@ -111,7 +116,7 @@ impl Server {
         said
     }
 
-    fn list(&self, person: &str, arguments: &Value) -> Answer<Value> {
+    fn list(&self, as_of: u64, person: &str, arguments: &Value) -> Answer<Value> {
         let thread = arguments["_thread_id"].as_str().expect("a thread");
         let after = arguments["_after"].as_u64().expect("a seq");
         let before = arguments["_before"].as_u64().unwrap_or(u64::MAX);
@@ -125,7 +130,7 @@ impl Server {
         let rows = &self.threads[thread].rows;
         let found = rows.iter().rev().filter(|row| {
             let seq = row["seq"].as_u64().expect("a seq");
-            seq > after && seq < before
+            seq > after && seq < before && row["created_at"].as_str() <= Some(&*written_at(as_of))
         });
         http(200, found.take(limit).cloned().collect())
     }
@@ -156,7 +161,7 @@ impl Server {
         let row = json!({
             "id": id.text(), "thread_id": thread, "sender_mongo_id": person,
             "recipient_mongo_id": arguments["_recipient_mongo_id"], "body": text,
-            "seq": table.rows.len() + 1, "created_at": format!("{now:020}"),
+            "seq": table.rows.len() + 1, "created_at": written_at(now),
         });
         table.ids.insert(id, table.rows.len());
         table.rows.push(row.clone());

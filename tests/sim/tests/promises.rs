@@ -121,8 +121,13 @@ impl Story {
             let id = MessageId(u128::from(self.count) << 64 | 0xbe).text();
             let body = json!({"_thread_id": "ana__ben", "_sender_mongo_id": "ben", "_recipient_mongo_id": "ana",
                 "_body": format!("hello {}", self.count), "_id": id});
-            let request = Request::Rpc { url: line::rest::send_url(""), token: token.clone(), body: body.to_string() };
-            let (_, row) = self.server.execute(self.now, "ben", &request);
+            let request = Request::Rpc {
+                url: line::rest::send_url(""),
+                token: token.clone(),
+                body: body.to_string(),
+                may_be_early: false,
+            };
+            let (_, row) = self.server.execute(self.now, self.now, "ben", &request);
             self.broadcast(row.expect("a new row"));
         }
     }
@@ -181,7 +186,7 @@ impl Story {
                 let answer = match (self.proxy)(&request) {
                     _ if !self.reachable => (Answer::Unreachable, None),
                     Some(answer) => (answer, None),
-                    None => self.server.execute(self.now, "ana", &request),
+                    None => self.server.execute(self.now, self.now, "ana", &request),
                 };
                 if let Some(row) = answer.1 {
                     self.broadcast(row);

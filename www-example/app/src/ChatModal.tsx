@@ -1,10 +1,10 @@
-import type { ChatSessionOptions, ChatSnapshot } from 'chopped-chat'
+import type { ChatSnapshot } from 'chopped-chat'
 import { useChat } from 'chopped-chat/react'
 import { type MouseEvent, type SyntheticEvent, useLayoutEffect, useMemo, useRef } from 'react'
 import { Avatar } from './Avatar.tsx'
 import type { Person } from './backend.ts'
+import { chatOptions } from './chat-options.ts'
 import { Composer } from './Composer.tsx'
-import { BACKEND_URL, SUPABASE_ANON_KEY, SUPABASE_URL } from './config.ts'
 import { errorText, lateText } from './error-text.ts'
 import { MessageList } from './MessageList.tsx'
 import { useLate } from './use-late.ts'
@@ -28,18 +28,7 @@ interface Props {
 
 /** The conversation with one person. While it is mounted its session is open; unmounting it ends the session. */
 export function ChatModal({ myMongoId, other, onClose, onSignInAgain }: Props) {
-  const options = useMemo<ChatSessionOptions>(
-    () => ({
-      supabaseUrl: SUPABASE_URL,
-      supabaseAnonKey: SUPABASE_ANON_KEY,
-      tokenUrl: `${BACKEND_URL}/api/chat/token`,
-      ensureThreadUrl: `${BACKEND_URL}/api/chat/threads/ensure`,
-      myMongoId,
-      otherMongoId: other.mongo_user_id,
-      pageSize: 50,
-    }),
-    [myMongoId, other.mongo_user_id],
-  )
+  const options = useMemo(() => chatOptions(myMongoId, other.mongo_user_id), [myMongoId, other.mongo_user_id])
   const chat = useChat(options)
   const dialog = useRef<HTMLDialogElement>(null)
   const composer = useRef<HTMLTextAreaElement>(null)

@@ -1,7 +1,9 @@
+import { prefetch } from 'chopped-chat'
 import { useCallback, useState } from 'react'
 import { Avatar } from './Avatar.tsx'
 import type { Person } from './backend.ts'
 import { ChatModal } from './ChatModal.tsx'
+import { chatOptions } from './chat-options.ts'
 import { Wordmark } from './Wordmark.tsx'
 import './styles/board.css'
 
@@ -16,6 +18,7 @@ export function ChoppingBoardPage({ me, people, onSignOut, onSignInAgain }: Prop
   const [selectedUserId, setSelectedUserId] = useState<string>()
   const others = people.filter((person) => person.mongo_user_id !== me.mongo_user_id)
   const selected = others.find((person) => person.mongo_user_id === selectedUserId)
+  const getReady = (person: Person) => void prefetch(chatOptions(me.mongo_user_id, person.mongo_user_id))
   const close = useCallback(() => setSelectedUserId(undefined), [])
 
   return (
@@ -40,7 +43,13 @@ export function ChoppingBoardPage({ me, people, onSignOut, onSignInAgain }: Prop
           <ul>
             {others.map((person) => (
               <li key={person.mongo_user_id}>
-                <button type="button" onClick={() => setSelectedUserId(person.mongo_user_id)} data-testid={`person-${person.mongo_user_id}`}>
+                <button
+                  type="button"
+                  onPointerEnter={() => getReady(person)}
+                  onFocus={() => getReady(person)}
+                  onClick={() => setSelectedUserId(person.mongo_user_id)}
+                  data-testid={`person-${person.mongo_user_id}`}
+                >
                   <Avatar name={person.name} />
                   <span className="name">{person.name}</span>
                   <span className="hint" aria-hidden="true">
