@@ -155,7 +155,15 @@ export function askEarly(options) {
   if (person !== me) dropEarly()
   person = me
 
-  const known = early.has(tokenKey(tokenSource, me))
+  // Ids are sorted by bytes there. Where UTF-16 sorts otherwise the page is asked for in vain, and once more.
+  const thread = me < other ? `${me}__${other}` : `${other}__${me}`
+  const page = `${base}/rest/v1/rpc/list_chat_messages?select=id,thread_id,sender_mongo_id,body,created_at,seq`
+  const body = JSON.stringify({ _thread_id: thread, _after: 0, _limit: pageSize })
+  // The browser keeps a preflight (CORS) by URL and names of headers: a request that asks nothing has it made by the time the
+  // token is there. First of all, since the two race.
+  const headers = { apikey: key, authorization: `Bearer ${key}`, 'content-type': 'application/json' }
+  if (!early.has(tokenKey(tokenSource, me))) void fetched(page, { method: 'OPTIONS', cache: 'default', credentials: 'omit', headers })
+
   const token = begin(tokenKey(tokenSource, me), startToken(tokenSource))
   const ensured = JSON.stringify({ other_mongo_id: other, my_mongo_id: me })
   void begin(ensureKey(ensureSource, ensured), startEnsure(ensureSource, ensured))
@@ -172,14 +180,6 @@ export function askEarly(options) {
     } catch {}
   }
 
-  // Ids are sorted by bytes there. Where UTF-16 sorts otherwise the page is asked for in vain, and once more.
-  const thread = me < other ? `${me}__${other}` : `${other}__${me}`
-  const page = `${base}/rest/v1/rpc/list_chat_messages?select=id,thread_id,sender_mongo_id,body,created_at,seq`
-  const body = JSON.stringify({ _thread_id: thread, _after: 0, _limit: pageSize })
-  // The browser keeps a preflight (CORS) by URL and names of headers: a request that asks nothing has it made by the time the
-  // token is there.
-  const headers = { apikey: key, authorization: `Bearer ${key}`, 'content-type': 'application/json' }
-  if (!known) void fetched(page, { method: 'OPTIONS', cache: 'default', credentials: 'omit', headers })
   void token.then((answer) => {
     const text = answer?.[1]?.access_token
     if (worked(answer) && typeof text === 'string' && person === me) {
