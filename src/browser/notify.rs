@@ -16,10 +16,10 @@ use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
 /// How long the page is left alone after it has rendered: as long as that took, but at least and at most so long.
-const PAUSE_MS: f64 = 8.0;
+const PAUSE_MS: f64 = 4.0;
 const LONGEST_PAUSE_MS: f64 = 100.0;
 /// So much of a pause need not be waited out: one more notification after a while of quiet.
-const CREDIT_MS: f64 = PAUSE_MS;
+const CREDIT_MS: f64 = 8.0;
 /// How long a write may hold back a notification: a frame.
 const HELD_MS: f64 = 16.0;
 
