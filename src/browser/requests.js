@@ -28,6 +28,8 @@ export function dropEarly() {
   for (const { socket } of earlySockets.values()) socket.close()
   early.clear()
   earlySockets.clear()
+  // A token that is still on its way asks for no page any more.
+  person = undefined
 }
 
 /** Takes what is under `key` out of `kept`, unless it is too old. */
@@ -38,7 +40,7 @@ function take(kept, key) {
 }
 
 /**
- * What left early under `key`, or what `ask` starts now. `use` makes of an early answer what it is by now; nothing, if it is
+ * What left early under `key`, or what `start` asks now. `use` makes of an early answer what it is by now; nothing, if it is
  * asked for again.
  */
 async function ask(key, signal, start, use = (answer) => answer) {

@@ -152,6 +152,21 @@ for (const [name, wanted, forget] of /** @type {[string, object, (page: any, opt
   })
 }
 
+test('a token that comes after its person signed out asks for no page', async () => {
+  const { page, options, counts, end } = await visit()
+  await page.evaluate(async (options) => {
+    const { getToken, ...others } = backed(options)
+    let answer = () => {}
+    const slow = new Promise((done) => (answer = () => done(getToken())))
+    void chat.prefetch({ ...others, getToken: () => slow })
+    void chat.signOut()
+    answer()
+    await new Promise((done) => setTimeout(done, 300))
+  }, options)
+  assert.deepEqual([(await counts()).token, (await counts()).page], [1, 0])
+  await end()
+})
+
 test('a token that left early is as old as its request', async () => {
   const { page, options, prefetch, load, end } = await visit()
   const told = page.evaluate(async (options) => {

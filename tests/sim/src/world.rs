@@ -187,7 +187,7 @@ macro_rules! trace {
     };
 }
 
-/// Of a thousand reads that may be answered by what left before: in a page nearly each is, here enough see the table as it was.
+/// Of a thousand reads that may be early so many see the table as it was up to 10 s before.
 const EARLY: u64 = 500;
 /// How long the faults and the people go on, in acts of people.
 const ACTS: u64 = 40;
