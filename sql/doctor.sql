@@ -31,6 +31,7 @@ column_rights as (
 ),
 api_functions (signature, role, with_owners_rights) as (values
   ('public.insert_chat_message(text,text,text,text,uuid)', 'authenticated', false),
+  ('public.insert_chat_messages(text,text,text,jsonb)', 'authenticated', false),
   ('public.list_chat_messages(text,bigint,bigint,integer)', 'authenticated', false),
   ('public.link_chat_identity(text,uuid)', 'service_role', false),
   ('public.ensure_chat_thread(text,text)', 'service_role', false),
@@ -200,7 +201,7 @@ findings (place, promise, found, advice) as (
        select f.signature || case when p.prosecdef then ' is security definer' else ' is security invoker' end
          from api_functions f
          join pg_catalog.pg_proc p on p.oid = to_regprocedure(f.signature) where p.prosecdef <> f.with_owners_rights) wrong),
-    'apply 20261122000004 again'
+    'apply 20261122000004 and 20261126000001 again'
   union all select 9, 'the functions see no schema but those that they name',
     (select string_agg(oid::regprocedure::text, ', ') from own_functions
       where not coalesce(proconfig, '{}') && '{"search_path=\"\"","search_path="}'),

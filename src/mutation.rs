@@ -42,6 +42,7 @@ pub enum Mutation {
     KnockOffline,
     HiddenKeepsSocket,
     AnyReadEarly,
+    BlameTheFirst,
 }
 
 impl Mutation {
@@ -83,6 +84,7 @@ impl Mutation {
         Mutation::KnockOffline,
         Mutation::HiddenKeepsSocket,
         Mutation::AnyReadEarly,
+        Mutation::BlameTheFirst,
     ];
 }
 

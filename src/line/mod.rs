@@ -66,6 +66,8 @@ pub(crate) struct Server {
     pub took_at: Option<u64>,
     /// Whether it tells after a join when broadcasts can flow.
     pub tells_ready: bool,
+    /// Whether its sql/ is from before `insert_chat_messages`.
+    pub takes_no_batches: bool,
 }
 
 /// Whether messages may be sent, and whether any waits for it.

@@ -46,25 +46,38 @@ pub fn page_body(thread: &ThreadId, range: SeqRange) -> String {
     out
 }
 
-/// The URL of the RPC that sends.
-pub fn send_url(supabase_url: &str) -> String {
-    [supabase_url, "/rest/v1/rpc/insert_chat_message"].concat()
+/// The URL of the RPC that sends one message, or several at once.
+pub fn send_url(supabase_url: &str, several: bool) -> String {
+    [supabase_url, "/rest/v1/rpc/insert_chat_message", if several { "s" } else { "" }].concat()
 }
 
-/// The arguments of the RPC that sends.
-pub fn send_body(thread: &ThreadId, me: &str, other: &str, id: MessageId, body: &str) -> String {
+/// The arguments of the RPC that sends `messages`.
+pub fn send_body(thread: &ThreadId, me: &str, other: &str, messages: &[(MessageId, &str)]) -> String {
     let mut out = String::from("{\"_thread_id\":");
     push_string(&mut out, thread.as_str());
     out.push_str(",\"_sender_mongo_id\":");
     push_string(&mut out, me);
     out.push_str(",\"_recipient_mongo_id\":");
     push_string(&mut out, other);
-    out.push_str(",\"_body\":");
-    push_string(&mut out, body);
-    out.push_str(",\"_id\":");
-    push_string(&mut out, &id.text());
+    if let [(id, body)] = messages {
+        push_message(&mut out, ",\"_body\":", body, ",\"_id\":", *id);
+    } else {
+        for (at, (id, body)) in messages.iter().enumerate() {
+            out.push_str(if at == 0 { ",\"_messages\":[" } else { "," });
+            push_message(&mut out, "{\"body\":", body, ",\"id\":", *id);
+            out.push('}');
+        }
+        out.push(']');
+    }
     out.push('}');
     out
+}
+
+fn push_message(out: &mut String, before_body: &str, body: &str, before_id: &str, id: MessageId) {
+    out.push_str(before_body);
+    push_string(out, body);
+    out.push_str(before_id);
+    push_string(out, &id.text());
 }
 
 /// The body that asks the backend to ensure a thread. Who asks is what the session says, not `my_mongo_id`: the backend
@@ -212,6 +225,22 @@ mod tests {
         let newest: Value =
             serde_json::from_str(&page_body(&thread, SeqRange { after: 0, before: None, limit: 1 })).unwrap();
         assert_eq!(newest, json!({"_thread_id": thread.as_str(), "_after": 0, "_limit": 1}));
+    }
+
+    #[test]
+    fn one_message_and_several_have_their_own_arguments() {
+        let thread = ThreadId::new("ana", "ben").unwrap();
+        let arguments = |messages: &[(MessageId, &str)]| -> Value {
+            serde_json::from_str(&send_body(&thread, "ana", "ben", messages)).unwrap()
+        };
+        let one = |id: u128| MessageId(id).text();
+        let mut expected = json!({"_thread_id": "ana__ben", "_sender_mongo_id": "ana", "_recipient_mongo_id": "ben"});
+        expected["_body"] = json!("a \"b\"");
+        expected["_id"] = json!(one(7));
+        assert_eq!(arguments(&[(MessageId(7), "a \"b\"")]), expected);
+        expected.as_object_mut().unwrap().retain(|key, _| key != "_body" && key != "_id");
+        expected["_messages"] = json!([{"body": "x", "id": one(7)}, {"body": "y", "id": one(8)}]);
+        assert_eq!(arguments(&[(MessageId(7), "x"), (MessageId(8), "y")]), expected);
     }
 
     proptest::proptest! {

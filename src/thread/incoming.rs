@@ -59,7 +59,10 @@ impl Thread {
                     Some(row) => {
                         line.server.good_news = true;
                         self.watch.heard(row.seq);
-                        self.confirm(line, row);
+                        // Alone it would stand above those that it was sent with.
+                        if !self.sender.sends_in_batch(row.id) {
+                            self.confirm(line, row);
+                        }
                     }
                     // Not certainly the database's word: a reason to ask it, no more.
                     None => self.reader.want_news(),
@@ -88,7 +91,7 @@ impl Thread {
             }
         } else if self.sender.awaits(request) {
             match self.sender.answered(line, place(&self.id, &self.timeline), answer) {
-                sender::Fact::Sent(row) => self.sent(line, row),
+                sender::Fact::Sent(rows) => self.sent(line, rows),
                 sender::Fact::WantsRead => self.reader.want_news(),
                 sender::Fact::Stop(error) => self.stop(line, error),
                 sender::Fact::Nothing => {}
@@ -109,13 +112,14 @@ impl Thread {
     }
 
     /// A send worked.
-    fn sent<V>(&mut self, line: &mut Line<V>, row: Row<V>) {
+    fn sent<V>(&mut self, line: &mut Line<V>, rows: Vec<Row<V>>) {
         // Its sender is a participant, and what refused the join may be over.
         self.topic.backoff().relieve();
+        // Of several only the newest is broadcast.
         if self.topic.is_joined() {
-            self.watch.expect(line.now(), row.seq);
+            self.watch.expect(line.now(), rows.iter().map(|row| row.seq).max().unwrap_or(0));
         }
-        self.confirm(line, row);
+        rows.into_iter().for_each(|row| self.confirm(line, row));
     }
 
     /// A row came alone: it takes the place of its pending message, if it has one.

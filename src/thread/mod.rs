@@ -136,7 +136,10 @@ impl Thread {
     }
 
     pub(crate) fn discard<V>(&mut self, line: &mut Line<V>, id: MessageId) {
-        self.sender.discard(line, place(&self.id, &self.timeline), id);
+        if self.sender.discard(line, place(&self.id, &self.timeline), id) {
+            // It may be in the table all the same, with those it was sent with.
+            self.reader.want_news();
+        }
     }
 
     pub(crate) fn load_older(&mut self) {

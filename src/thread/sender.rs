@@ -1,4 +1,5 @@
-//! Sends what is in the outbox, one at a time and in order, until the table has it or the server refuses it.
+//! Sends what is in the outbox, one request at a time and in order, until the table has it or the server refuses it. What
+//! waits goes together; where that fails, in ever smaller parts, which finds the message that is refused.
 //!
 //! A message is stored before it is shown, and taken out of storage when it is confirmed or discarded.
 
@@ -15,21 +16,26 @@ use crate::mutation::{Mutation, mutated};
 use crate::thread_id::ThreadId;
 
 /// The unconfirmed messages and what becomes of them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Sender {
     outbox: Outbox,
     /// The send whose answer is awaited: there is one at most, or the order could not be kept.
     in_flight: Option<InFlight>,
+    /// How many messages the next send carries at most.
+    most: usize,
     blocked: Option<Blocked>,
     /// Why what waits is not sent yet, if sending failed since the last time that it worked.
     error: Option<ChatError>,
     backoff: Backoff,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct InFlight {
     request: RequestId,
-    message: MessageId,
+    /// Those of it that are not confirmed yet, in their order.
+    messages: Vec<MessageId>,
+    /// How many it carries.
+    size: usize,
     since: u64,
     /// Of the token it was made with.
     generation: u32,
@@ -53,8 +59,8 @@ pub(super) struct Place<'a> {
 
 /// What the answer to a send says.
 pub(super) enum Fact<V> {
-    /// The message is in the table. It still stands in the outbox.
-    Sent(Row<V>),
+    /// Messages are in the table. They still stand in the outbox, unless something else confirmed them.
+    Sent(Vec<Row<V>>),
     /// A read would tell whether it is the message that is refused, or the way that is blocked.
     WantsRead,
     /// Nothing can be asked with these options.
@@ -67,6 +73,21 @@ pub(super) enum Fact<V> {
 const SLOW: u64 = 5_000;
 /// A message that a proxy refused so often with the same status, while others got through, is marked.
 const BLOCKED_AT_MOST: u32 = 10;
+/// So many messages go at once (`insert_chat_messages` takes no more).
+const BATCH: usize = 50;
+
+impl Default for Sender {
+    fn default() -> Self {
+        Sender {
+            outbox: Outbox::default(),
+            in_flight: None,
+            most: BATCH,
+            blocked: None,
+            error: None,
+            backoff: Backoff::default(),
+        }
+    }
+}
 
 impl Sender {
     /// Whether a message waits to be sent.
@@ -158,13 +179,20 @@ impl Sender {
         }
     }
 
-    /// Drops a message that is not sent.
-    pub fn discard<V>(&mut self, line: &mut Line<V>, place: Place, id: MessageId) {
-        let Some(index) = self.outbox.position(id) else { return };
+    /// Drops a message that is not sent. Returns whether it was being sent.
+    pub fn discard<V>(&mut self, line: &mut Line<V>, place: Place, id: MessageId) -> bool {
+        let Some(index) = self.outbox.position(id) else { return false };
         self.remove(line, place, index);
-        if self.in_flight.is_some_and(|send| send.message == id) {
+        let sending = self.in_flight.as_ref().is_some_and(|send| send.messages.contains(&id));
+        if sending {
             self.abort(line);
         }
+        sending
+    }
+
+    /// Whether `id` is being sent together with others, whose answer puts all of them in their order.
+    pub fn sends_in_batch(&self, id: MessageId) -> bool {
+        self.in_flight.as_ref().is_some_and(|send| send.size > 1 && send.messages.contains(&id))
     }
 
     /// A message is in the table.
@@ -186,10 +214,20 @@ impl Sender {
     /// `id` is in the table. Where a broadcast was faster than the answer, that may still come, and says nothing new: to
     /// abort it would cost the connection it comes on.
     fn worked<V>(&mut self, line: &mut Line<V>, id: MessageId) {
-        if let Some(send) = self.in_flight.take_if(|send| send.message == id) {
+        let ended = self.in_flight.take_if(|send| {
+            send.messages.retain(|message| *message != id);
+            send.messages.is_empty()
+        });
+        if let Some(send) = ended {
             line.token.accepted(send.generation, Verifier::Rest);
+            self.got_through();
         }
         self.works();
+    }
+
+    /// A send got through: the next may carry more.
+    fn got_through(&mut self) {
+        self.most = (self.most * 2).min(BATCH);
     }
 
     fn works(&mut self) {
@@ -203,10 +241,13 @@ impl Sender {
             line.abort(send.request);
         }
     }
+}
 
-    /// Sends the next message. `allowed`: the thread is known to exist.
+/// Requests and their answers.
+impl Sender {
+    /// Sends what is next. `allowed`: the thread is known to exist.
     pub fn drive<V>(&mut self, line: &mut Line<V>, thread: &ThreadId, access: &Access, allowed: bool) {
-        if let Some(send) = self.in_flight {
+        if let Some(send) = &self.in_flight {
             if line.reached(send.since + SLOW) {
                 self.error.get_or_insert(Code::Timeout.into());
             }
@@ -215,44 +256,49 @@ impl Sender {
         if !allowed || line.sending.restoring && !mutated(Mutation::SendWhileRestoring) {
             return;
         }
-        let Some(message) = self.outbox.next() else { return };
-        if !line.reached(self.backoff.until()) {
+        if !self.is_waiting() || !line.reached(self.backoff.until()) {
             return;
         }
-        let mut id = message.id;
+        let most = if line.server.takes_no_batches { 1 } else { self.most };
+        let mut parts: Vec<_> = self.outbox.next(most).iter().map(|message| (message.id, &*message.body)).collect();
+        let messages: Vec<_> = parts.iter().map(|(id, _)| *id).collect();
         if mutated(Mutation::RetryWithNewId) && self.backoff.tries() > 0 {
-            id.0 ^= u128::from(self.backoff.tries()) << 100;
+            parts.iter_mut().for_each(|(id, _)| id.0 ^= u128::from(self.backoff.tries()) << 100);
         }
         if mutated(Mutation::UnstoreBeforeAnswer) {
-            line.emit(Output::Unstore(thread.clone(), id));
+            messages.iter().for_each(|id| line.emit(Output::Unstore(thread.clone(), *id)));
         }
+        let size = messages.len();
         let my_id = &line.config.my_id;
         let other = thread.other(my_id).unwrap_or_default();
-        let url = rest::send_url(&line.config.supabase_url);
-        let body = rest::send_body(thread, my_id, other, id, &message.body);
-        let message = message.id;
+        let url = rest::send_url(&line.config.supabase_url, size > 1);
+        let body = rest::send_body(thread, my_id, other, &parts);
         let request = line.rpc(access, url, body, false);
-        self.in_flight = Some(InFlight { request, message, since: line.now(), generation: access.generation });
+        self.in_flight = Some(InFlight { request, messages, size, since: line.now(), generation: access.generation });
     }
 
     pub fn awaits(&self, request: RequestId) -> bool {
-        self.in_flight.is_some_and(|send| send.request == request)
+        self.in_flight.as_ref().is_some_and(|send| send.request == request)
     }
 
     /// Takes in the answer that it awaits.
     pub fn answered<V: Json>(&mut self, line: &mut Line<V>, place: Place, answer: Answer<V>) -> Fact<V> {
-        let Some(InFlight { message, generation, .. }) = self.in_flight.take() else { return Fact::Nothing };
+        let Some(InFlight { messages, size, generation, .. }) = self.in_flight.take() else { return Fact::Nothing };
         let outcome = rest::outcome(answer);
         if matches!(outcome, Outcome::Done(_)) {
             line.token.accepted(generation, Verifier::Rest);
             line.server.good_news = true;
             line.server.took_at = Some(line.now());
+            self.got_through();
+        } else if !matches!(outcome, Outcome::Token) {
+            self.most = (size / 2).max(1);
         }
-        let Some(index) = self.outbox.position(message) else { return Fact::Nothing };
+        let waiting = messages.iter().find_map(|id| Some((*id, self.outbox.position(*id)?)));
+        let Some((message, index)) = waiting else { return Fact::Nothing };
         let error = match outcome {
-            Outcome::Done(value) => match Row::read(value, place.thread.as_str(), &line.config.my_id) {
-                Ok(row) => return Fact::Sent(row),
-                Err(_) => {
+            Outcome::Done(value) => match read_rows(value, place.thread, &line.config.my_id, size) {
+                Some(rows) => return Fact::Sent(rows),
+                None => {
                     let said = "insert_chat_message did not answer with a row that has a seq";
                     ChatError::with(Code::SetupMissing, Some(said.into()))
                 }
@@ -262,6 +308,14 @@ impl Sender {
                 return Fact::Nothing;
             }
             Outcome::Unusable(error) => return Fact::Stop(error),
+            // An older sql/ knows no batches. Else it is one of them, or their number.
+            Outcome::Refused(ChatError { code: Code::SetupMissing, .. }) if size > 1 => {
+                line.server.takes_no_batches = true;
+                return Fact::Nothing;
+            }
+            Outcome::Refused(_) | Outcome::Blocked(..) if size > 1 && !mutated(Mutation::BlameTheFirst) => {
+                return Fact::Nothing;
+            }
             Outcome::Later(error, at_least) => {
                 self.failed(line, place, index, error, at_least);
                 return Fact::Nothing;
@@ -308,4 +362,10 @@ impl Sender {
             line.show(place.thread, vec![Diff::Update { at: place.above + index, message }]);
         }
     }
+}
+
+/// Reads what a send of `size` messages was answered with.
+fn read_rows<V: Json>(value: V, thread: &ThreadId, my_id: &str, size: usize) -> Option<Vec<Row<V>>> {
+    let values = if size == 1 { vec![value] } else { (0..value.len()?).map_while(|at| value.at(at)).collect() };
+    values.into_iter().map(|value| Row::read(value, thread.as_str(), my_id).ok()).collect()
 }

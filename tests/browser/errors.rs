@@ -169,7 +169,7 @@ async fn a_missing_function_is_setup_missing() {
 async fn a_refused_message_is_retried_or_discarded() {
     let (ana, ben) = Person::two().await;
     let session = session::live(ana.options(&ben)).await;
-    let rule = r#"[{"on":"request","match":{"method":"POST","path":"/rest/v1/rpc/insert_chat_message"},
+    let rule = r#"[{"on":"request","match":{"method":"POST","path":"/rest/v1/rpc/insert_chat_message*"},
         "do":{"status":403,"body":{"code":"42501","message":"denied by policy"}}}]"#;
     let faults = stack::faults(rule).await;
     let first = session::send(&session, "first");

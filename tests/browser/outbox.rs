@@ -71,7 +71,7 @@ fn sent(seen: &Seen, body: &str) -> bool {
 
 /// The server takes nothing in.
 const SENDING_FAILS: &str =
-    r#"[{"on": "request", "match": {"path": "/rest/v1/rpc/insert_chat_message"}, "do": {"status": 503, "body": {}}}]"#;
+    r#"[{"on": "request", "match": {"path": "/rest/v1/rpc/insert_chat_message*"}, "do": {"status": 503, "body": {}}}]"#;
 
 /// Puts JavaScript in the place of something, and puts that back.
 struct Patched(&'static str);

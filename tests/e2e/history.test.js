@@ -90,6 +90,24 @@ test('a message that comes while one reads further up does not move the list, an
   await eventually(async () => assert.ok((await fromEnd()) < 2, 'follows'))
 })
 
+test('what comes in before the browser has told of a scroll does not undo it', async () => {
+  const [ana, ben] = await pair()
+  await seed(ana, ben, bodies(40))
+  const [{ page }] = await chatting(ana, ben)
+  // In one task, so that no frame comes between: the person scrolls, and the list is rendered again.
+  const [before, after] = await page.getByTestId('messages').evaluate(async (element) => {
+    element.scrollTop = 400
+    Object.defineProperty(navigator, 'onLine', { value: false, configurable: true })
+    const rendered = new Promise((resolve) => new MutationObserver(resolve).observe(document.body, { subtree: true, childList: true, characterData: true, attributes: true }))
+    let told = false
+    element.addEventListener('scroll', () => (told = true), { once: true })
+    dispatchEvent(new Event('offline'))
+    await rendered
+    return told ? ['a frame came between'] : [400, element.scrollTop]
+  })
+  assert.equal(after, before)
+})
+
 test('closed and opened twice, the list has no hole', async () => {
   const [ana, ben] = await pair()
   const [atAna, atBen] = await chatting(ana, ben)

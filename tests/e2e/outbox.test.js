@@ -42,7 +42,7 @@ const stored = (tab) =>
   })`)
 
 /** As a page that got no further: the request to send never leaves it. */
-const NO_REQUESTS = `{ const real = fetch; globalThis.fetch = (url, init) => String(url).endsWith('${SEND}') ? new Promise(() => {}) : real(url, init) }`
+const NO_REQUESTS = `{ const real = fetch; globalThis.fetch = (url, init) => String(url).includes('${SEND.slice(0, -1)}') ? new Promise(() => {}) : real(url, init) }`
 
 /**
  * What there is of `body` after the page died and was loaded again: one row, one bubble, under the id that it had.

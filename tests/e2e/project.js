@@ -17,7 +17,7 @@ export function setting(name) {
 }
 
 /** The path of the function that sends. */
-export const SEND = '/rest/v1/rpc/insert_chat_message'
+export const SEND = '/rest/v1/rpc/insert_chat_message*'
 export const database = new pg.Pool({ connectionString: setting('DATABASE_URL'), max: 2 })
 
 export const launch = () =>

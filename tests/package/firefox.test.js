@@ -30,7 +30,7 @@ describe('Firefox', { skip: process.env.FIREFOX ? false : 'there is no Firefox h
 
   test('what cannot be sent is kept, and sent by the next page', () => visited('no bundler', async ({ until, evaluate, again }) => {
     const status = (/** @type {string} */ body) => `session.getSnapshot().messages.find(({ body }) => body === '${body}')?.status`
-    const insert = { method: 'POST', path: '/rest/v1/rpc/insert_chat_message' }
+    const insert = { method: 'POST', path: '/rest/v1/rpc/insert_chat_message*' }
     await until("document.title === 'live'")
     await evaluate("session.send('at once')")
     await until(`${status('at once')} === 'sent'`)

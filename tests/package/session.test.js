@@ -150,7 +150,7 @@ test('why it stopped stays in the snapshot until it is opened anew or closed', a
 })
 
 test('what signing out would delete is counted: open or closed, refused, kept in memory or by a page that is gone', async () => {
-  const send = '**/rest/v1/rpc/insert_chat_message'
+  const send = '**/rest/v1/rpc/insert_chat_message*'
   const counted = await browser.newPage()
   const { options } = await thread()
   await counted.addInitScript((chat) => Object.assign(globalThis, { chat }), options)

@@ -33,6 +33,7 @@ const write = (method, path, rows, { as = ana.token, headers = {}, body = rows =
 const prefer = (...words) => ({ prefer: words.join(',') })
 
 const message = (more = {}) => ({ _thread_id: threadId, _sender_mongo_id: ana.mongoId, _recipient_mongo_id: ben.mongoId, _body: 'hello', _id: messageId(77), ...more })
+const batch = (...messages) => ({ ...message({ _body: undefined, _id: undefined }), _messages: messages.map(([id, body]) => ({ id: messageId(90 + id), body })) })
 const row = (more = {}) => ({ id: messageId(78), thread_id: threadId, sender_supabase_id: ana.id, sender_mongo_id: ana.mongoId, recipient_mongo_id: ben.mongoId, body: 'direct', ...more })
 const page = (more = {}) => ({ _thread_id: threadId, _after: 0, _limit: 50, ...more })
 const COLUMNS = '?select=id,thread_id,sender_mongo_id,body,created_at,seq'
@@ -89,6 +90,12 @@ export const cases = {
   'send an array of one': rpc('insert_chat_message', [message()]),
   'send null as the arguments': rpc('insert_chat_message', null),
   'send bytes that are not UTF-8': rpc('insert_chat_message', undefined, { body: Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]) }),
+  'send a batch': rpc('insert_chat_messages', batch([1, 'first'], [2, 'second'])),
+  'send a batch, chosen columns': rpc('insert_chat_messages', batch([1, 'first'], [2, 'second']), { query: '?select=id,seq' }),
+  'send a batch with a blank one': rpc('insert_chat_messages', batch([1, 'first'], [2, ' '])),
+  'send a batch of none': rpc('insert_chat_messages', batch()),
+  'send a batch as text': rpc('insert_chat_messages', { ...batch(), _messages: '[]' }),
+  'send a batch as a stranger': rpc('insert_chat_messages', batch([1, 'first']), { as: eve.token }),
   'send as text/plain': rpc('insert_chat_message', message(), { headers: { 'content-type': 'text/plain' } }),
   'send as text/plain;charset=UTF-8': rpc('insert_chat_message', message(), { headers: { 'content-type': 'text/plain;charset=UTF-8' } }),
   'send without a content type': { ...rpc('insert_chat_message', message()), headers: bearer(ana.token) },

@@ -32,6 +32,8 @@ pub struct Server {
     pub read_only_until: u64,
     /// Whether the backend makes the thread of whoever is signed in, without a look at who asks.
     pub old_backend: bool,
+    /// Whether its SQL is from before `insert_chat_messages`.
+    pub no_batches: bool,
     /// Rows that a point-in-time recovery took back.
     pub lost: Vec<Value>,
 }
@@ -46,6 +48,11 @@ pub fn token(person: &str, end: u64) -> String {
 pub fn token_end(token: &str) -> Option<(&str, u64)> {
     let mut parts = token.strip_prefix("token:")?.split('.').next()?.split(':');
     Some((parts.next()?, parts.next()?.parse().ok()?))
+}
+
+/// Whether a URL is one of those that send.
+pub fn is_send(url: &str) -> bool {
+    url.ends_with("/rpc/insert_chat_message") || url.ends_with("/rpc/insert_chat_messages")
 }
 
 /// `created_at` of a row: in the order of time.
@@ -90,7 +97,7 @@ impl Server {
                 // PostgREST allows 30 s of leeway.
                 Some((owner, end)) if end + 30_000 > now => {
                     let arguments: Value = serde_json::from_str(body).expect("the engine writes JSON");
-                    if url.ends_with("/rpc/insert_chat_message") {
+                    if is_send(url) {
                         self.insert(now, owner, &arguments)
                     } else {
                         (self.list(as_of, owner, &arguments), None)
@@ -137,8 +144,10 @@ impl Server {
 
     fn insert(&mut self, now: u64, person: &str, arguments: &Value) -> (Answer<Value>, Option<Value>) {
         let thread = arguments["_thread_id"].as_str().expect("a thread");
-        let text = arguments["_body"].as_str().expect("a body");
-        let id = arguments["_id"].as_str().and_then(MessageId::parse).expect("an id");
+        let several = arguments["_messages"].as_array();
+        if self.no_batches && several.is_some() {
+            return (http(404, json!({"code": "PGRST202", "message": "no such function"})), None);
+        }
         if now < self.read_only_until {
             let said = "cannot execute INSERT in a read-only transaction";
             return (http(405, json!({"code": "25006", "message": said})), None);
@@ -146,25 +155,41 @@ impl Server {
         if !self.may_read(thread, person) || arguments["_sender_mongo_id"] != person {
             return (http(403, json!({"code": "42501", "message": "not yours"})), None);
         }
-        if self.refusing && text.starts_with('!') {
+        let messages: Vec<(&str, MessageId)> = match several {
+            Some(messages) => messages.iter().map(|message| message_of(message, "body", "id")).collect(),
+            None => vec![message_of(arguments, "_body", "_id")],
+        };
+        assert!(messages.len() <= 50 && (several.is_none() || messages.len() > 1), "{} at once", messages.len());
+        if self.refusing && messages.iter().any(|(text, _)| text.starts_with('!')) {
             return (http(400, json!({"code": "23514", "message": "no shouting"})), None);
         }
         let table = self.threads.get_mut(thread).expect("it may be read");
-        if let Some(index) = table.ids.get(&id) {
-            let row = &table.rows[*index];
-            return if row["body"] == text && row["sender_mongo_id"] == person {
-                (http(200, row.clone()), None)
-            } else {
-                (http(409, json!({"code": "23505", "message": "taken"})), None)
-            };
+        let before = table.rows.len();
+        let mut rows = Vec::new();
+        for (text, id) in messages {
+            let index = *table.ids.entry(id).or_insert(table.rows.len());
+            if index == table.rows.len() {
+                table.rows.push(json!({
+                    "id": id.text(), "thread_id": thread, "sender_mongo_id": person,
+                    "recipient_mongo_id": arguments["_recipient_mongo_id"], "body": text,
+                    "seq": index + 1, "created_at": written_at(now),
+                }));
+            }
+            let row = &table.rows[index];
+            if row["body"] != text || row["sender_mongo_id"] != person {
+                table.rows.truncate(before);
+                table.ids.retain(|_, index| *index < before);
+                return (http(409, json!({"code": "23505", "message": "taken"})), None);
+            }
+            rows.push(row.clone());
         }
-        let row = json!({
-            "id": id.text(), "thread_id": thread, "sender_mongo_id": person,
-            "recipient_mongo_id": arguments["_recipient_mongo_id"], "body": text,
-            "seq": table.rows.len() + 1, "created_at": written_at(now),
-        });
-        table.ids.insert(id, table.rows.len());
-        table.rows.push(row.clone());
-        (http(200, row.clone()), Some(row))
+        // The newest alone is broadcast.
+        let new = (table.rows.len() > before).then(|| table.rows[table.rows.len() - 1].clone());
+        (http(200, if several.is_some() { rows.into() } else { rows.remove(0) }), new)
     }
+}
+
+fn message_of<'a>(message: &'a Value, body: &str, id: &str) -> (&'a str, MessageId) {
+    let id = message[id].as_str().and_then(MessageId::parse).expect("an id");
+    (message[body].as_str().expect("a body"), id)
 }

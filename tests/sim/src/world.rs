@@ -1,7 +1,7 @@
 //! The scheduler: time, the network, its faults, the people. All of it is drawn from one seed.
 
 use crate::coverage::Coverage;
-use crate::server::{Server, token_end};
+use crate::server::{Server, is_send, token_end};
 use crate::tab::{Asked, Stalled, Tab};
 use chopped_chat::line::backoff::Rng;
 use chopped_chat::{
@@ -237,6 +237,7 @@ impl World {
         let server = Server {
             max_rows: if rng.up_to(2) == 0 && !restores { 1 + rng.up_to(u64::from(page_size)) as usize } else { 0 },
             old_backend: rng.up_to(1) == 0,
+            no_batches: rng.up_to(4) == 0,
             token_life: [60_000, 120_000, 300_000, 3_600_000][rng.up_to(3) as usize],
             refusing: true,
             ..Server::default()
@@ -600,7 +601,7 @@ impl World {
                     return Err(format!("{} asks with the token of {owner}", self.tabs[tab].person));
                 }
                 let body: Value = serde_json::from_str(body).map_err(|e| format!("not JSON: {body}: {e}"))?;
-                if url.ends_with("/rpc/insert_chat_message") {
+                if is_send(url) {
                     let named = body["_thread_id"].as_str();
                     let thread = self.threads.iter().find(|(id, ..)| Some(id.as_str()) == named);
                     Asked::Send(thread.ok_or("a send to no thread of the run")?.0.clone())
@@ -667,7 +668,7 @@ impl World {
                 self.hit("fault: gateway refuses");
                 Some(failed([403, 404][self.rng.up_to(1) as usize]))
             }
-            _ if matches!(&request, Request::Rpc { body, .. } if body.contains("\"_body\":\"#")) => {
+            _ if matches!(&request, Request::Rpc { body, .. } if body.contains("body\":\"#")) => {
                 self.hit("fault: message blocked on the way");
                 Some(failed(403))
             }
@@ -690,6 +691,13 @@ impl World {
                     as_of = as_of.saturating_sub(self.rng.up_to(10_000));
                 }
                 let (answer, row) = self.server.execute(self.now, as_of, self.tabs[tab].person, &request);
+                if matches!(&request, Request::Rpc { url, .. } if url.ends_with("/insert_chat_messages")) {
+                    self.hit(match answer {
+                        Answer::Http { status: 200, .. } => "send: several at once",
+                        Answer::Http { status: 404, .. } => "send: several at once, to an older database",
+                        _ => "send: several at once, refused",
+                    });
+                }
                 if let Some(row) = row {
                     trace!(self, "the server has {row}");
                     self.written_at = self.now;

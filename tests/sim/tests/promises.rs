@@ -2,7 +2,7 @@
 
 use chopped_chat::*;
 use serde_json::{Value, json};
-use sim::server::{Server, token, token_end};
+use sim::server::{self, Server, token, token_end};
 use std::collections::BTreeMap;
 
 const ROUND_TRIP: u64 = 100;
@@ -122,7 +122,7 @@ impl Story {
             let body = json!({"_thread_id": "ana__ben", "_sender_mongo_id": "ben", "_recipient_mongo_id": "ana",
                 "_body": format!("hello {}", self.count), "_id": id});
             let request = Request::Rpc {
-                url: line::rest::send_url(""),
+                url: line::rest::send_url("", false),
                 token: token.clone(),
                 body: body.to_string(),
                 may_be_early: false,
@@ -180,7 +180,7 @@ impl Story {
                 self.log.push(match &request {
                     Request::Token => "token".into(),
                     Request::EnsureThread { .. } => "ensure".into(),
-                    Request::Rpc { url, .. } if url.ends_with("/insert_chat_message") => "send".into(),
+                    Request::Rpc { url, .. } if server::is_send(url) => "send".into(),
                     Request::Rpc { .. } => "read".into(),
                 });
                 let answer = match (self.proxy)(&request) {
@@ -531,7 +531,7 @@ fn http(status: u16, body: Option<Value>) -> Option<Answer<Value>> {
 }
 
 fn is_send(request: &Request) -> bool {
-    matches!(request, Request::Rpc { url, .. } if url.ends_with("/insert_chat_message"))
+    matches!(request, Request::Rpc { url, .. } if server::is_send(url))
 }
 
 impl Story {
@@ -951,4 +951,83 @@ fn who_writes_in_two_tabs_numbers_by_the_clock() {
         }
     }
     assert!(orders.len() == 4 && orders.is_sorted_by(|a, b| a < b), "{orders:?}");
+}
+
+/// Whether what is shown of one's own stands in the order in which it was written: its body is its number.
+fn in_order(story: &Story) -> bool {
+    let bodies = story.shown.iter().map(|message| match message {
+        Message::Sent(row) => row.value["body"].as_str().and_then(|body| body.parse().ok()),
+        Message::Pending(pending) => pending.body.parse().ok(),
+    });
+    bodies.collect::<Vec<Option<u64>>>().is_sorted()
+}
+
+#[test]
+fn what_waits_goes_at_once_and_never_stands_in_another_order() {
+    let mut story = Story::live();
+    story.log.clear();
+    for id in 1..=120 {
+        story.say(id, &id.to_string());
+    }
+    while story.rows() < 120 || story.shown.iter().any(|message| is_sending(Some(message))) {
+        story.pass(1);
+        assert!(in_order(&story), "{:?}", story.shown);
+    }
+    assert_eq!(story.asked("send"), 4, "the first one alone, and then 50, 50 and the rest");
+    assert_eq!(story.seqs(), (1..=120).collect::<Vec<_>>());
+    story.pass(10_000);
+    assert_eq!(story.asked("read"), 0, "its own broadcasts have it read nothing");
+}
+
+#[test]
+fn of_a_batch_that_is_refused_the_one_message_is_found_and_the_others_go() {
+    for (proxy, most) in [(None, 20), (Some(refuse_hash as Proxy), 40)] {
+        let mut story = Story::live();
+        story.server.refusing = true;
+        if let Some(proxy) = proxy {
+            story.proxy = proxy;
+        }
+        story.log.clear();
+        let bad = if proxy.is_some() { "#" } else { "!" };
+        for id in 1..=100 {
+            story.say(id, if id == 33 { bad } else { "fine" });
+        }
+        story.pass(120_000);
+        assert_eq!(story.rows(), 99);
+        let refused: Vec<_> = story.shown.iter().filter(|message| message.seq().is_none()).collect();
+        assert_eq!(refused.len(), 1);
+        assert!(matches!(refused[0], Message::Pending(pending) if &*pending.body == bad && pending.error.is_some()));
+        assert!(story.asked("send") <= most, "{} sends", story.asked("send"));
+    }
+}
+
+fn refuse_hash(request: &Request) -> Option<Answer<Value>> {
+    let Request::Rpc { url, body, .. } = request else { return None };
+    (server::is_send(url) && body.contains("body\":\"#")).then(|| http(403, None)).flatten()
+}
+
+#[test]
+fn an_older_database_gets_one_message_at_a_time() {
+    let mut story = Story::live();
+    story.server.no_batches = true;
+    story.log.clear();
+    for id in 1..=20 {
+        story.say(id, "hello");
+    }
+    story.pass(20 * 2 * ROUND_TRIP);
+    assert_eq!((story.rows(), story.seqs().len()), (20, 20));
+    assert_eq!(story.asked("send"), 21, "it was asked for a batch once");
+}
+
+#[test]
+fn of_a_batch_whose_message_is_discarded_meanwhile_nothing_is_missing() {
+    let mut story = Story::live();
+    for id in 1..=5 {
+        story.say(id, "hello");
+    }
+    story.pass(ROUND_TRIP + ROUND_TRIP / 2);
+    story.feed(Input::Discard { thread: thread(), id: MessageId(3) });
+    story.pass(10 * ROUND_TRIP);
+    assert_eq!(story.rows(), 5, "it had arrived");
+    assert_eq!(story.seqs(), [1, 2, 3, 4, 5]);
 }

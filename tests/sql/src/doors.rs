@@ -163,6 +163,20 @@ pub const DOORS: &[Door] = &[
         "select * from public.insert_chat_message('ana__ben', '{my_mongo}', '{other}', 'x', '{taken}')",
         [NO, NO, "23505", "23505", NO, NO],
     ),
+    ("select * from public.insert_chat_messages('ana__ben', '{my_mongo}', '{other}', '[{fresh}]')", [NO, NO, "1", "1", NO, NO]),
+    ("select * from public.insert_chat_messages('ana__ben', 'ana', 'ben', '[{fresh}]')", [NO, NO, "1", NO, NO, NO]),
+    ("select * from public.insert_chat_messages('ana__ben', '{other}', '{my_mongo}', '[{fresh}]')", NOBODY),
+    ("select * from public.insert_chat_messages('ben__ana', 'ana', 'ben', '[{fresh}]')", NOBODY),
+    ("select * from public.insert_chat_messages('cleo__dan', '{my_mongo}', 'dan', '[{fresh}]')", [NO, "1", NO, NO, NO, NO]),
+    ("select * from public.insert_chat_messages(null, null, null, '[{fresh}]')", NOBODY),
+    ("select * from public.insert_chat_messages('ana__ben', '{my_mongo}', '{other}', null)", [NO, "22023", "22023", "22023", "22023", NO]),
+    ("select * from public.insert_chat_messages('ana__ben', '{my_mongo}', '{other}', '[]')", [NO, "22023", "22023", "22023", "22023", NO]),
+    (
+        // A good one beside the id of a message that is there.
+        "select * from public.insert_chat_messages('ana__ben', '{my_mongo}', '{other}',
+         '[{fresh}, {\"id\": \"{taken}\", \"body\": \"x\"}]')",
+        [NO, NO, "23505", "23505", NO, NO],
+    ),
     ("select public.link_chat_identity('zoe', '{zoe}')", BACKEND),
     ("select public.link_chat_identity('ana', '{me}')", BACKEND),
     ("select public.ensure_chat_thread('ana', 'zoe')", BACKEND),
@@ -241,6 +255,7 @@ pub fn fill(statement: &str, actor: Actor) -> String {
         .replace("{cleo}", &id(Cleo))
         .replace("{dan}", &id(Person::Dan))
         .replace("{zoe}", "00000000-0000-0000-0000-00000000beef")
+        .replace("{fresh}", r#"{"id": "00000000-0000-4000-8000-00000000f00d", "body": "x"}"#)
         .replace("{taken}", "00000000-0000-0000-0000-000000007777")
 }
 

@@ -91,6 +91,75 @@ async fn an_id_that_is_taken_is_refused_without_a_word_about_the_message() -> Re
     Ok(())
 }
 
+#[tokio::test]
+async fn a_batch_is_sent_in_its_order_once_and_told_of_once() -> Result<()> {
+    let database = Database::with_people().await?;
+    let told = broadcasts(&database).await?;
+    let ids: Vec<Uuid> = (0..50).map(|_| Uuid::new_v4()).collect();
+    let rows = send_batch(&database, &ids[..49], "batch").await?;
+    assert_eq!(rows, (4..53).collect::<Vec<_>>());
+    assert_eq!(broadcasts(&database).await?, told + 1, "the newest");
+    // Its answer was lost, and one more was written.
+    assert_eq!(send_batch(&database, &ids, "batch").await?, (4..54).collect::<Vec<_>>());
+    assert_eq!(broadcasts(&database).await?, told + 2);
+    assert_eq!(send_batch(&database, &ids, "batch").await?.len(), 50);
+    assert_eq!(broadcasts(&database).await?, told + 2, "nothing new");
+    // New ones before and between what is there: the newest that is new is told of.
+    let mixed = [Uuid::new_v4(), ids[3], Uuid::new_v4(), ids[7]];
+    assert_eq!(send_batch(&database, &mixed, "batch").await?, [54, 7, 55, 11]);
+    assert_eq!(broadcasts(&database).await?, told + 3);
+    assert_eq!(seqs(&database, "ana__ben").await?, (1..56).collect::<Vec<_>>());
+    let last: i64 = database
+        .superuser()
+        .await?
+        .query_one(
+            "select (payload -> 'record' ->> 'seq')::bigint from realtime.messages order by inserted_at desc limit 1",
+            &[],
+        )
+        .await?
+        .get(0);
+    assert_eq!(last, 55);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_batch_is_all_or_nothing() -> Result<()> {
+    let database = Database::with_people().await?;
+    let (told, good) = (broadcasts(&database).await?, Uuid::new_v4());
+    let taken = send(&database, Ben, Ana, "mine", None).await?.get::<_, Uuid>("id");
+    for (second, body, refused) in
+        [(taken, "x", "23505"), (Uuid::new_v4(), "  ", "23514"), (Uuid::new_v4(), &"x".repeat(4001), "23514")]
+    {
+        let messages = serde_json::json!([{"id": good, "body": "good"}, {"id": second, "body": body}]);
+        assert_eq!(sqlstate(&batch(&database, &messages).await.unwrap_err()), refused);
+    }
+    for messages in
+        [serde_json::json!([{"body": "no id"}]), serde_json::json!([7]), serde_json::json!({"id": good, "body": "x"})]
+    {
+        batch(&database, &messages).await.unwrap_err();
+    }
+    let many: Vec<Uuid> = (0..51).map(|_| Uuid::new_v4()).collect();
+    assert_eq!(sqlstate(&send_batch(&database, &many, "x").await.unwrap_err()), "22023");
+    assert_eq!(seqs(&database, "ana__ben").await?, [1, 2, 3, 4]);
+    assert_eq!(broadcasts(&database).await?, told + 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_same_batch_from_eight_connections_at_once_is_sent_once() -> Result<()> {
+    let database = std::sync::Arc::new(Database::with_people().await?);
+    let ids: std::sync::Arc<Vec<Uuid>> = std::sync::Arc::new((0..20).map(|_| Uuid::new_v4()).collect());
+    let sends = (0..8).map(|_| {
+        let (database, ids) = (database.clone(), ids.clone());
+        tokio::spawn(async move { send_batch(&database, &ids, "batch").await })
+    });
+    for sent in sends.collect::<Vec<_>>() {
+        assert_eq!(sent.await??, (4..24).collect::<Vec<_>>());
+    }
+    assert_eq!(seqs(&database, "ana__ben").await?, (1..24).collect::<Vec<_>>());
+    Ok(())
+}
+
 /// The API's functions name a thread to the read policy, for what they themselves ask.
 #[tokio::test]
 async fn after_a_call_everything_of_ones_own_can_be_read_as_before() -> Result<()> {
@@ -105,6 +174,7 @@ async fn after_a_call_everything_of_ones_own_can_be_read_as_before() -> Result<(
         &format!("select * from public.insert_chat_message('ana__ben', 'ana', 'ben', 'once', '{taken}')"),
         "select * from public.insert_chat_message('ana__erin', 'ana', 'erin', 'x')",
         "select * from public.insert_chat_message('cleo__dan', 'cleo', 'dan', 'x')",
+        r#"select * from public.insert_chat_messages('ana__erin', 'ana', 'erin', '[{"id": "00000000-0000-4000-8000-00000000f00d", "body": "x"}]')"#,
     ] {
         transaction.batch_execute("savepoint before").await?;
         if transaction.batch_execute(call).await.is_err() {
@@ -328,6 +398,16 @@ async fn a_deleted_account_leaves_its_messages_and_a_new_one_gets_them_back() ->
     database.add_person(Person::Erin).await?;
     assert_eq!(send(&database, Person::Erin, Ana, "back", None).await?.get::<_, i64>("seq"), 2);
     Ok(())
+}
+
+/// Ana's messages to Ben. Returns their numbers.
+async fn send_batch(database: &Database, ids: &[Uuid], body: &str) -> Result<Vec<i64>> {
+    batch(database, &ids.iter().map(|id| serde_json::json!({"id": id, "body": body})).collect()).await
+}
+
+async fn batch(database: &Database, messages: &serde_json::Value) -> Result<Vec<i64>> {
+    let call = format!("select seq from public.insert_chat_messages('ana__ben', 'ana', 'ben', '{messages}')");
+    Ok(database.run(Actor::User(Ana), &call, &[]).await?.iter().map(|row| row.get(0)).collect())
 }
 
 async fn seqs(database: &Database, thread: &str) -> Result<Vec<i64>> {

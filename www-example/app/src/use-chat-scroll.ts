@@ -11,6 +11,7 @@ const NEAR = 48
 export function useChatScroll(messages: readonly ChatMessage[]) {
   const list = useRef<HTMLDivElement>(null)
   const following = useRef(true)
+  const lastTop = useRef(0)
   const anchor = useRef<{ id: string; top: number }>(undefined)
   const newestId = useRef<string>(undefined)
   const newestSeq = messages.reduce((newest, { seq }) => Math.max(newest, seq ?? 0), 0)
@@ -22,6 +23,7 @@ export function useChatScroll(messages: readonly ChatMessage[]) {
     if (element === null) return
     following.current = true
     element.scrollTo({ top: element.scrollHeight, behavior })
+    lastTop.current = element.scrollTop
   }, [])
 
   // After every commit, before the browser paints it.
@@ -30,6 +32,8 @@ export function useChatScroll(messages: readonly ChatMessage[]) {
     const newest = messages.at(-1)
     if (element === null) return
     newestSeqNow.current = newestSeq
+    // A scroll is told of with the next frame. What comes in before must not undo it.
+    if (lastTop.current - element.scrollTop >= NEAR && !isNearEnd(element)) following.current = false
 
     const hasJustSent = newest?.sender === 'me' && newest.status === 'sending' && newest.id !== newestId.current
     newestId.current = newest?.id
@@ -43,6 +47,7 @@ export function useChatScroll(messages: readonly ChatMessage[]) {
       if (pushed !== 0) element.scrollTop += pushed
     }
 
+    lastTop.current = element.scrollTop
     const first = messages[0] && messageElement(element, messages[0].id)
     anchor.current = messages[0] && first && { id: messages[0].id, top: first.offsetTop }
   })
@@ -51,7 +56,8 @@ export function useChatScroll(messages: readonly ChatMessage[]) {
     const element = list.current
     if (element === null) return
     const look = () => {
-      following.current = element.scrollHeight - element.scrollTop - element.clientHeight < NEAR
+      following.current = isNearEnd(element)
+      lastTop.current = element.scrollTop
       if (following.current) setSeenSeq(newestSeqNow.current)
     }
     // The list shrinks when the composer grows or a keyboard opens.
@@ -72,6 +78,10 @@ export function useChatScroll(messages: readonly ChatMessage[]) {
 
   const unseen = messages.reduce((count, { sender, seq }) => (sender === 'them' && (seq ?? 0) > seenSeq ? count + 1 : count), 0)
   return { list, unseen, follow }
+}
+
+function isNearEnd({ scrollHeight, scrollTop, clientHeight }: HTMLElement): boolean {
+  return scrollHeight - scrollTop - clientHeight < NEAR
 }
 
 function messageElement(list: HTMLElement, id: string): HTMLElement | undefined {
