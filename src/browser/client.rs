@@ -160,7 +160,9 @@ impl Client {
             self.storage.replace(Some(Storage::new(&self.config.supabase_url, &self.config.my_id, tell)));
         }
         let mut queue = self.inputs.queue.borrow_mut();
-        queue.extend(environment::now());
+        for input in environment::now() {
+            queue.push_back(input);
+        }
         queue.push_back(Input::Restoring(persist_outbox));
     }
 
@@ -265,8 +267,9 @@ impl Client {
             }
             Output::Abort(id) => self.network.abort(id),
             Output::OpenSocket(id, url) => {
-                let at_once = self.network.open_socket(id, &url);
-                self.inputs.queue.borrow_mut().extend(at_once);
+                if let Some(at_once) = self.network.open_socket(id, &url) {
+                    self.inputs.queue.borrow_mut().push_back(at_once);
+                }
             }
             Output::SendFrame(id, frame) => self.network.send_frame(id, &frame),
             Output::CloseSocket(id) => self.network.close_socket(id),

@@ -117,9 +117,11 @@ impl Thread {
         self.topic.backoff().relieve();
         // Of several only the newest is broadcast.
         if self.topic.is_joined() {
-            self.watch.expect(line.now(), rows.iter().map(|row| row.seq).max().unwrap_or(0));
+            self.watch.expect(line.now(), rows.iter().fold(0, |newest, row| newest.max(row.seq)));
         }
-        rows.into_iter().for_each(|row| self.confirm(line, row));
+        for row in rows {
+            self.confirm(line, row);
+        }
     }
 
     /// A row came alone: it takes the place of its pending message, if it has one.
@@ -131,7 +133,8 @@ impl Thread {
         if next && self.sender.is_first(row.id) {
             // The usual case: the bubble stays where it is.
             self.sender.first_confirmed(line, &self.id);
-            let diffs = self.timeline.arrived(row).into_iter().map(bubble_stays).collect();
+            let mut diffs = self.timeline.arrived(row);
+            diffs.iter_mut().for_each(bubble_stays);
             line.show(&self.id, diffs);
             return;
         }
@@ -180,9 +183,9 @@ impl Thread {
 }
 
 /// A message that is confirmed where it stands becomes what was inserted.
-fn bubble_stays<V>(diff: Diff<V>) -> Diff<V> {
-    match diff {
+fn bubble_stays<V>(diff: &mut Diff<V>) {
+    *diff = match core::mem::replace(diff, Diff::Remove { at: 0, count: 0 }) {
         Diff::Insert { at, message } => Diff::Update { at, message },
-        diff => diff,
-    }
+        other => other,
+    };
 }
