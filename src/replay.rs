@@ -33,7 +33,7 @@ pub fn replay(text: &str) -> Result<Report, String> {
     if let Some(dropped) = head.number("dropped").filter(|dropped| *dropped > 0) {
         return Err(format!("its first {dropped} inputs are missing: it can't be replayed, only read"));
     }
-    let text = |key: &str| options.text(key).ok_or_else(|| format!("config has no {key}"));
+    let text = |key: &'static str| options.text(key).ok_or_else(|| format!("config has no {key}"));
     let mut engine: Engine<Value> = Engine::new(Config {
         supabase_url: text("supabase_url")?,
         anon_key: "key".into(),

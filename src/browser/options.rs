@@ -68,7 +68,7 @@ fn complaint(parts: &[&str]) -> JsValue {
     invalid(&parts.concat())
 }
 
-fn string(options: &Value, name: &str) -> Result<String, JsValue> {
+fn string(options: &Value, name: &'static str) -> Result<String, JsValue> {
     options
         .text(name)
         .filter(|text| !text.is_empty())
@@ -93,7 +93,7 @@ fn supabase_url(options: &Value) -> Result<String, JsValue> {
     }
 }
 
-fn source(options: &Value, url: &str, callback: &str) -> Result<JsValue, JsValue> {
+fn source(options: &Value, url: &'static str, callback: &'static str) -> Result<JsValue, JsValue> {
     match (options.get(url), options.get(callback)) {
         (Some(_), None) => Ok(string(options, url)?.into()),
         (None, Some(Value(function))) if function.is_function() => Ok(function),

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `ensure.rs` | whether the thread exists |
 //! | `reader.rs`, `poll.rs` | what to read and when; how often a quiet thread is polled |
-//! | `timeline.rs`, `covered.rs` | confirmed messages in seq order; which numbers are known |
+//! | `timeline.rs`, `entries.rs`, `covered.rs` | confirmed messages in seq order; as memory holds them; which numbers are known |
 //! | `watch.rs` | whether broadcasts arrive |
 //! | `sender.rs`, `outbox.rs` | sending what is not confirmed; in which order |
 //! | `incoming.rs` | what follows from what the server says |
@@ -15,6 +15,7 @@
 
 mod covered;
 mod ensure;
+mod entries;
 mod incoming;
 mod outbox;
 mod poll;
