@@ -43,6 +43,8 @@ pub enum Mutation {
     HiddenKeepsSocket,
     AnyReadEarly,
     BlameTheFirst,
+    CacheForAnybody,
+    CacheIsTruth,
 }
 
 impl Mutation {
@@ -85,6 +87,8 @@ impl Mutation {
         Mutation::HiddenKeepsSocket,
         Mutation::AnyReadEarly,
         Mutation::BlameTheFirst,
+        Mutation::CacheForAnybody,
+        Mutation::CacheIsTruth,
     ];
 }
 

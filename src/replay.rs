@@ -81,6 +81,7 @@ fn read(value: &Value) -> Option<(Now, Input<Value>)> {
     let flag = || value["is"].as_bool();
     let input = match value.text("kind")?.as_str() {
         "open" => Input::Open { thread: thread()?, page_size: u32::try_from(value.number("page_size")?).ok()? },
+        "cached" => Input::Cached { thread: thread()?, page: value.as_object()?.get("json")?.clone() },
         "close" => Input::Close { thread: thread()? },
         "send" => Input::Send { thread: thread()?, id: id()?, body: value.text("body")? },
         "restoring" => Input::Restoring(flag()?),

@@ -1,6 +1,7 @@
 // What a page asks of its own backend and of PostgREST, for the engine and before there is one: `prefetch` starts what every
 // chat starts with while the WebAssembly is still on its way, and who asks for the very same within ten seconds gets it.
 
+import { readOptions } from './options.js'
 import { parseText } from './values.js'
 
 /**
@@ -159,14 +160,9 @@ export function openSocket(url) {
  * @param {import('./index.js').ChatSessionOptions} options
  */
 export function askEarly(options) {
-  const { myMongoId: me, otherMongoId: other, supabaseAnonKey: key, pageSize = 50 } = options
-  const tokenSource = options.tokenUrl ?? options.getToken
-  const ensureSource = options.ensureThreadUrl ?? options.ensureThread
-  let base
-  try {
-    base = new URL(options.supabaseUrl).href.replace(/\/+$/, '')
-  } catch {}
-  if (![me, other, key, base].every((text) => typeof text === 'string') || !tokenSource || !ensureSource) return
+  const read = readOptions(options)
+  if (typeof read === 'string') return
+  const [base, key, tokenSource, ensureSource, me, other, pageSize] = read
   if (person !== me) dropEarly()
   person = me
 

@@ -44,6 +44,7 @@ extern "C" {
         loading_older: bool,
         error: &JsValue,
         outbox_persists: bool,
+        from_cache: bool,
     ) -> JsValue;
 
     pub fn notify(callback: &JsValue);

@@ -144,8 +144,17 @@ impl Thread {
     }
 
     fn page_came<V>(&mut self, line: &mut Line<V>, purpose: Purpose, range: SeqRange, answered: Answered<V>) {
+        let known = self.timeline.newest();
+        let top = answered.span.map_or(0, |(_, high)| high);
+        if range.is_newest_page() {
+            self.from_cache = false;
+        }
         if self.timeline.is_denied_by(range, &answered) {
             self.start_over(line);
+            // Something came alone while the page was on its way.
+            if known > top {
+                self.reader.want_news();
+            }
             // What lies between must be read as well.
             if !range.is_newest_page() {
                 self.reader.want_news();
@@ -153,7 +162,6 @@ impl Thread {
             }
         }
         let newest = self.timeline.newest();
-        let top = answered.span.map_or(0, |(_, high)| high);
         for row in answered.rows.iter().filter(|_| !mutated(Mutation::KeepPendingOfRow)) {
             self.sender.confirmed(line, place(&self.id, &self.timeline), row.id);
         }
@@ -175,7 +183,8 @@ impl Thread {
     }
 
     /// The database has another history than the one that is shown.
-    fn start_over<V>(&mut self, line: &mut Line<V>) {
+    pub(super) fn start_over<V>(&mut self, line: &mut Line<V>) {
+        self.from_cache = false;
         self.watch.forget();
         let diffs = self.timeline.forget();
         line.show(&self.id, diffs);

@@ -381,7 +381,7 @@ fn start<V>(
 }
 
 /// Reads an answer; `None` if it is none that tells which messages there are.
-fn read_rows<V: Json>(value: &V, thread: &str, my_id: &str) -> Option<Answered<V>> {
+pub(super) fn read_rows<V: Json>(value: &V, thread: &str, my_id: &str) -> Option<Answered<V>> {
     let count = value.len()?;
     let (mut rows, mut span) = (Vec::new(), None);
     for value in (0..count).filter_map(|i| value.at(i)) {
