@@ -8,7 +8,7 @@ const COLOURS = {
   'realtime-postgrest': ['#1d4ed8', '#60a5fa'],
   floor: ['#737373', '#a3a3a3'],
   'chopped-chat, helped': ['#ca8a04', '#facc15'],
-  'supabase-js, helped': ['#0f766e', '#2dd4bf'],
+  'supabase-js, helped': ['#7e22ce', '#c084fc'],
 }
 const PEERS = Object.keys(COLOURS)
 const classOf = (peer) => `p${PEERS.indexOf(peer)}`
@@ -63,7 +63,7 @@ export function bars({ name, date, machine, rows }, number) {
  * @param {{ title: string, lines: { peer: string, dashed: boolean, points: { ms: number, times: number[] }[] }[] }[]} panels
  */
 export function lines(title, panels) {
-  const [WIDE, HIGH, LEFT, TOP, GAP] = [330, 240, 56, 96, 70]
+  const [WIDE, HIGH, LEFT, TOP, GAP] = [330, 240, 64, 96, 76]
   const all = panels.flatMap((panel) => panel.lines).map((line) => ({ ...line, points: line.points.map(({ ms, times }) => ({ ms, took: median(times) })) }))
   const points = all.flatMap((line) => line.points)
   const far = Math.max(...points.map(({ ms }) => ms))

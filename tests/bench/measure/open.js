@@ -109,7 +109,7 @@ export async function measure(stage, pairs, table) {
   const near = ROUND_TRIPS.map((ms) => ({ name: `${ms} ms`, ms }))
   const panels = rows.slice(0, 2).map(([title, take]) => ({
     title,
-    lines: [OURS, 'supabase-js', 'supabase-js, helped'].flatMap((peer) =>
+    lines: [OURS, 'supabase-js', ...HELPED.map(({ name }) => name)].flatMap((peer) =>
       [near, HOSTED].map((networks) => ({
         peer,
         dashed: networks === HOSTED,
