@@ -15,8 +15,8 @@ const TYPED = 5
 const TYPED_PAUSE_MS = 400
 const FAR_MS = 300
 const FRAME_MS = 16
-/** What broadcasts that were dropped may take to be noticed. */
-const NOTICED_MS = 30_000
+/** What broadcasts that were dropped may take to be noticed: a slow poll looks for them, once a minute at the least. */
+const NOTICED_MS = 60_000
 
 export async function measure(stage, pairs, table) {
   const texts = (count, mark) => Array.from({ length: count }, (_, n) => `${mark} ${n}: two onions, and not a tear`)
@@ -26,7 +26,7 @@ export async function measure(stage, pairs, table) {
     return page
   }
 
-  async function once(peer, many) {
+  async function once(peer, many, above) {
     const [ana, ben] = await Promise.all(['Ana', 'Ben'].map(stage.person))
     const [here, there] = [await watching(peer, ana, ben), await watching(peer, ben, ana)]
     const expect = (count) => there.evaluate((more) => globalThis.bench.expect(more), count)
@@ -67,20 +67,20 @@ export async function measure(stage, pairs, table) {
       await here.evaluate((all) => globalThis.bench.send(all), bodies)
       await Promise.race([arrived().catch(() => {}), sleep(NOTICED_MS)])
       await stage.network()
-      return there.evaluate((all) => globalThis.bench.missing(all), bodies)
+      return there.evaluate((all) => globalThis.bench.holes(all), bodies)
     }
-    const missing = many && (await limited())
+    const holes = above && (await limited())
     await Promise.all([here, there].map((page) => page.context().close()))
-    return { one, talk, typed, queued, missing }
+    return { one, talk, typed, queued, holes }
   }
 
   const runs = Object.fromEntries(PEERS.map((peer) => [peer, []]))
   stage.progress('send', -1)
-  for (const peer of PEERS) await once(peer, false)
+  for (const peer of PEERS) await once(peer, false, false)
   for (let pair = 0; pair < pairs; pair++) {
     for (const peer of PEERS) {
       stage.progress(`send, ${peer}`, pair, pairs)
-      runs[peer].push(await once(peer, pair < FLOODS))
+      runs[peer].push(await once(peer, pair < FLOODS, pair === 0))
     }
   }
 
@@ -98,5 +98,6 @@ export async function measure(stage, pairs, table) {
   row('1,000 queued, 3 rounds, last bubble', ({ queued }) => queued.bubble)
   row('1,000 queued, 3 rounds, all sent', ({ queued }) => queued.sent, beside(0.1))
   row('1,000 queued, 3 rounds, all shown at the other side', ({ queued }) => queued.shown, beside(0.1))
-  table.row({ name: `1,000 queued at the free plan's message rate, 3 rounds, missing at the other side ${NOTICED_MS / 1000} s later`, unit: '', samples: samples(({ missing }) => missing), compare: false, goals: [{ most: 0 }] })
+  for (const peer of PEERS) runs[peer].splice(1)
+  table.row({ name: `1,000 queued at the free plan's message rate, 1 round, holes at the other side ${NOTICED_MS / 1000} s later`, unit: '', samples: samples(({ holes }) => holes), compare: false, goals: [{ most: 0 }] })
 }

@@ -154,10 +154,11 @@ export async function heard(bodies) {
   return bodies.map((body) => firstSeen.get(body))
 }
 
-/** How many of `bodies` are not in the list. */
-export function missing(bodies) {
+/** How many of `bodies`, which follow each other, are missing behind the oldest message of the list: further up one scrolls. */
+export function holes(bodies) {
   const there = new Set(latest.map(({ body }) => body))
-  return bodies.filter((body) => !there.has(body)).length
+  const from = Math.max(bodies.indexOf(latest[0]?.body), 0)
+  return bodies.slice(from).filter((body) => !there.has(body)).length
 }
 
 let expected
@@ -171,4 +172,4 @@ export function expect(more) {
 /** When they were there. */
 export const arrived = () => expected
 
-Object.assign(globalThis, { bench: { connectTo, load, open, close, watch, send, sendOnPress, afterPress, expect, arrived, talk, type, heard, missing } })
+Object.assign(globalThis, { bench: { connectTo, load, open, close, watch, send, sendOnPress, afterPress, expect, arrived, talk, type, heard, holes } })
