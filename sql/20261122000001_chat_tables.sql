@@ -133,6 +133,10 @@ comment on function chat_private.number_message() is
 create or replace function chat_private.count_message() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
+  -- A newer one of the same statement counts for both.
+  if exists (select from public.chat_messages m where m.thread_id = new.thread_id and m.seq > new.seq) then
+    return null;
+  end if;
   -- A restore may bring older messages than the newest.
   update public.chat_threads
      set last_seq = case when last_seq is not null then greatest(last_seq, new.seq) end,

@@ -250,7 +250,8 @@ impl Thread {
         self.sender.drive(line, &self.id, &access, known);
         if seen {
             self.drive_reads(line, &access);
-            if let Some(error) = self.topic.drive(line, &access, known) {
+            // A thread that was there at the last visit is joined without waiting for the backend's word.
+            if let Some(error) = self.topic.drive(line, &access, known || self.from_cache) {
                 self.shown.failed(error);
             }
         }

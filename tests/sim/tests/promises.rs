@@ -1031,3 +1031,47 @@ fn of_a_batch_whose_message_is_discarded_meanwhile_nothing_is_missing() {
     assert_eq!(story.rows(), 5, "it had arrived");
     assert_eq!(story.seqs(), [1, 2, 3, 4, 5]);
 }
+
+/// The page of an earlier visit.
+fn cached(story: &Story) -> Value {
+    story.server.threads["ana__ben"].rows.clone().into()
+}
+
+#[test]
+fn what_the_last_visit_kept_is_shown_at_once_and_joined_without_waiting_for_the_backend() {
+    let mut story = Story::new();
+    story.ben_writes(2);
+    let page = cached(&story);
+    story.ben_writes(1);
+    story.open();
+    story.feed(Input::Cached { thread: thread(), page });
+    assert_eq!(story.seqs(), [1, 2]);
+    assert_eq!((story.status(), story.opened.len()), (Status::Connecting, 1));
+    assert!(story.state.as_ref().is_some_and(|state| state.from_cache));
+    story.proxy = |request| matches!(request, Request::EnsureThread { .. }).then_some(Answer::Unreachable);
+    story.pass(2 * ROUND_TRIP);
+    assert_eq!(story.seqs(), [1, 2, 3]);
+    assert!(story.state.as_ref().is_some_and(|state| !state.from_cache));
+    story.pass(ROUND_TRIP);
+    assert_eq!(story.status(), Status::Live);
+}
+
+#[test]
+fn what_comes_while_the_first_page_is_on_its_way_stays() {
+    let mut story = Story::new();
+    story.ben_writes(2);
+    let page = cached(&story);
+    story.open();
+    story.feed(Input::Cached { thread: thread(), page });
+    while story.joined.is_none() {
+        story.pass(1);
+    }
+    for _ in 0..3 * ROUND_TRIP {
+        let before = story.seqs().len();
+        story.pass(1);
+        assert!(story.seqs().len() >= before.min(2), "nothing goes away");
+    }
+    story.ben_writes(1);
+    story.pass(ROUND_TRIP);
+    assert_eq!(story.seqs(), [1, 2, 3]);
+}
