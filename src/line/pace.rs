@@ -13,6 +13,8 @@ pub(crate) struct Pace {
 const EVERY: u64 = 500;
 /// So many at once.
 const BURST: u64 = 8;
+/// One that did as much as so many would have done by themselves is free.
+const WORTH: usize = 10;
 
 impl Pace {
     /// When the next one may be done.
@@ -26,6 +28,13 @@ impl Pace {
     /// One is done.
     pub fn done(&mut self, now: u64) {
         self.paid_at = self.paid_at.max(now) + EVERY;
+    }
+
+    /// The last one was worth so many, and need not be paid for.
+    pub fn was_worth(&mut self, count: usize) {
+        if count >= WORTH {
+            self.paid_at = self.paid_at.saturating_sub(EVERY);
+        }
     }
 }
 

@@ -166,6 +166,7 @@ impl Thread {
             self.sender.confirmed(line, place(&self.id, &self.timeline), row.id);
         }
         let diffs = self.timeline.read(range, answered);
+        self.reader.brought(diffs.len());
         line.show(&self.id, diffs);
         self.reader.done(line.now(), purpose, top == 0, top > newest);
         match purpose {

@@ -358,6 +358,11 @@ impl Reader {
         }
     }
 
+    /// A read brought so many changes.
+    pub fn brought(&mut self, changes: usize) {
+        self.pace.was_worth(changes);
+    }
+
     /// Gives up the reads in flight.
     pub fn abort<V>(&mut self, line: &mut Line<V>) {
         loop {

@@ -1075,3 +1075,19 @@ fn what_comes_while_the_first_page_is_on_its_way_stays() {
     story.pass(ROUND_TRIP);
     assert_eq!(story.seqs(), [1, 2, 3]);
 }
+
+#[test]
+fn what_another_sends_in_batches_is_read_as_fast_as_it_comes() {
+    let mut story = Story::live();
+    for batch in 1..=20 {
+        let first = (batch - 1) * 50;
+        story.silent = true;
+        story.ben_writes(49);
+        story.silent = false;
+        story.ben_writes(1);
+        story.pass(2 * ROUND_TRIP);
+        assert_eq!(story.seqs().last(), Some(&(first + 50)));
+    }
+    story.pass(ROUND_TRIP);
+    assert_eq!(story.seqs(), (1..=1_000).collect::<Vec<_>>());
+}
