@@ -43,6 +43,10 @@ pub enum Mutation {
     HiddenKeepsSocket,
     AnyReadEarly,
     BlameTheFirst,
+    SyncSkipsThreads,
+    SyncTrustsLastSeq,
+    SyncOrNothing,
+    PutOffForGood,
 }
 
 impl Mutation {
@@ -85,6 +89,10 @@ impl Mutation {
         Mutation::HiddenKeepsSocket,
         Mutation::AnyReadEarly,
         Mutation::BlameTheFirst,
+        Mutation::SyncSkipsThreads,
+        Mutation::SyncTrustsLastSeq,
+        Mutation::SyncOrNothing,
+        Mutation::PutOffForGood,
     ];
 }
 

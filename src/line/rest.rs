@@ -46,6 +46,25 @@ pub fn page_body(thread: &ThreadId, range: SeqRange) -> String {
     out
 }
 
+/// The URL of the RPC that tells what is new in several threads.
+pub fn sync_url(supabase_url: &str) -> String {
+    [supabase_url, "/rest/v1/rpc/sync_chat"].concat()
+}
+
+/// The arguments of the RPC that tells what is new in `threads`, in each after a number.
+pub fn sync_body(threads: &[(ThreadId, u64)]) -> String {
+    let mut out = String::from("{\"_threads\":");
+    for (at, (thread, after)) in threads.iter().enumerate() {
+        out.push_str(if at == 0 { "[{\"thread_id\":" } else { ",{\"thread_id\":" });
+        push_string(&mut out, thread.as_str());
+        out.push_str(",\"after\":");
+        push_number(&mut out, *after);
+        out.push('}');
+    }
+    out.push_str("]}");
+    out
+}
+
 /// The URL of the RPC that sends one message, or several at once.
 pub fn send_url(supabase_url: &str, several: bool) -> String {
     [supabase_url, "/rest/v1/rpc/insert_chat_message", if several { "s" } else { "" }].concat()
@@ -225,6 +244,15 @@ mod tests {
         let newest: Value =
             serde_json::from_str(&page_body(&thread, SeqRange { after: 0, before: None, limit: 1 })).unwrap();
         assert_eq!(newest, json!({"_thread_id": thread.as_str(), "_after": 0, "_limit": 1}));
+    }
+
+    #[test]
+    fn one_thread_and_several_are_asked_for_alike() {
+        let threads = [(ThreadId::new("a\"b\\c", "é #%").unwrap(), 3), (ThreadId::new("ana", "ben").unwrap(), 0)];
+        let asked = |count: usize| -> Value { serde_json::from_str(&sync_body(&threads[..count])).unwrap() };
+        let [first, second] = [0, 1].map(|n| json!({"thread_id": threads[n].0.as_str(), "after": threads[n].1}));
+        assert_eq!(asked(1), json!({"_threads": [first]}));
+        assert_eq!(asked(2), json!({"_threads": [first, second]}));
     }
 
     #[test]

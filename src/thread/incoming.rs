@@ -1,6 +1,7 @@
 //! What follows from what the server says.
 
-use super::reader::{self, Cause, Purpose};
+use super::read::{self, Cause, Purpose};
+use super::reader;
 use super::sender;
 use super::timeline::Answered;
 use super::{Thread, ensure, place};
@@ -59,6 +60,7 @@ impl Thread {
                     Some(row) => {
                         line.server.good_news = true;
                         self.watch.heard(row.seq);
+                        self.reader.heard(line.now());
                         // Alone it would stand above those that it was sent with.
                         if !self.sender.sends_in_batch(row.id) {
                             self.confirm(line, row);
@@ -97,17 +99,24 @@ impl Thread {
                 sender::Fact::Nothing => {}
             }
         } else {
-            match self.reader.answered(line, &self.id, request, answer) {
-                reader::Fact::Page(purpose, range, answered) => self.page_came(line, purpose, range, answered),
-                reader::Fact::Failed(error, asked) => {
-                    if asked {
-                        self.settle_older(line, Err(error.clone()));
-                    }
-                    self.shown.failed(error);
+            let outcome = read::outcome(answer, &self.id, &line.config.my_id);
+            let fact = self.reader.answered(line, Some(request), outcome);
+            self.was_read(line, fact);
+        }
+    }
+
+    /// A read has ended.
+    pub(super) fn was_read<V>(&mut self, line: &mut Line<V>, fact: reader::Fact<V>) {
+        match fact {
+            reader::Fact::Page(purpose, range, answered) => self.page_came(line, purpose, range, answered),
+            reader::Fact::Failed(error, asked) => {
+                if asked {
+                    self.settle_older(line, Err(error.clone()));
                 }
-                reader::Fact::Stop(error) => self.stop(line, error),
-                reader::Fact::Nothing => {}
+                self.shown.failed(error);
             }
+            reader::Fact::Stop(error) => self.stop(line, error),
+            reader::Fact::Nothing => {}
         }
     }
 
@@ -159,7 +168,7 @@ impl Thread {
         self.reader.done(line.now(), purpose, top == 0, top > newest);
         match purpose {
             Purpose::Newest { cause, .. } => {
-                if cause == Cause::Poll && top > newest && self.topic.is_joined() {
+                if cause != Cause::News && top > newest && self.topic.is_joined() {
                     self.watch.expect(line.now(), top);
                 }
                 if self.timeline.is_doubted() {

@@ -3,16 +3,15 @@
 //! Two reads may be in flight: one at the newest end (the newest page or a hole) and one of older messages.
 
 use super::poll::{Broadcasts, Poll};
+use super::read::{Cause, Purpose, Read};
 use super::timeline::{Answered, Timeline};
 use crate::error::{ChatError, Code};
-use crate::io::{Answer, RequestId};
-use crate::json::Json;
+use crate::io::RequestId;
 use crate::line::Line;
 use crate::line::backoff::Backoff;
 use crate::line::pace::Pace;
-use crate::line::rest::{self, Outcome, SeqRange};
+use crate::line::rest::{Outcome, SeqRange};
 use crate::line::token::{Access, Verifier};
-use crate::message::Row;
 use crate::mutation::{Mutation, mutated};
 use crate::thread_id::ThreadId;
 
@@ -45,15 +44,6 @@ enum News {
     Wanted { cause: Cause, not_before: u64 },
 }
 
-/// Why the newest page is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cause {
-    /// Something said that there may be news.
-    News,
-    /// A poll: what it finds, a broadcast should have brought.
-    Poll,
-}
-
 /// Whether older messages are read.
 #[derive(Debug)]
 enum Older {
@@ -64,28 +54,6 @@ enum Older {
     Reading(Read),
     /// They are being read to fill the first page, and nobody asked.
     Filling(Read),
-}
-
-/// A read whose answer is awaited.
-#[derive(Debug, Clone, Copy)]
-struct Read {
-    request: RequestId,
-    purpose: Purpose,
-    range: SeqRange,
-    /// Of the token it was made with.
-    generation: u32,
-}
-
-/// What a read is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
-    Newest {
-        cause: Cause,
-        /// It started before the thread was known to exist.
-        early: bool,
-    },
-    Hole,
-    Older,
 }
 
 /// What the reader needs to know of the thread's other parts.
@@ -178,6 +146,11 @@ impl Reader {
         }
     }
 
+    /// A broadcast came: they flow, and a poll can wait.
+    pub fn heard(&mut self, now: u64) {
+        self.poll.put_off(now);
+    }
+
     /// Broadcasts are missed from now on.
     pub fn disconnected(&mut self) {
         self.poll.disconnected();
@@ -236,7 +209,7 @@ impl Reader {
             // Whatever it lacks is read behind the join.
             let first = !self.is_loaded() && situation.broadcasts == Broadcasts::Away;
             let may_be_early = first || mutated(Mutation::AnyReadEarly);
-            self.newest = Some(start(line, thread, wanted, access, may_be_early));
+            self.newest = Some(Read::start(line, thread, wanted, access, may_be_early));
         }
         let reading: fn(Read) -> Older = match self.older {
             Older::Asked if self.is_loaded() => Older::Reading,
@@ -244,7 +217,7 @@ impl Reader {
             _ => return false,
         };
         let Some(range) = timeline.older_page() else { return true };
-        self.older = reading(start(line, thread, (Purpose::Older, range), access, false));
+        self.older = reading(Read::start(line, thread, (Purpose::Older, range), access, false));
         false
     }
 
@@ -256,7 +229,10 @@ impl Reader {
         situation: Situation,
     ) -> Option<(Purpose, SeqRange)> {
         match self.news {
-            News::Wanted { cause, not_before } if line.reached(not_before) => {
+            // A poll goes with those of other threads.
+            News::Wanted { cause, not_before }
+                if line.reached(not_before) && (cause != Cause::Poll || line.server.takes_no_sync) =>
+            {
                 // Hidden by RLS, perhaps: asked again once the thread is known to exist.
                 if self.first == First::EarlyAndEmpty && !situation.known {
                     return None;
@@ -269,7 +245,7 @@ impl Reader {
     }
 
     pub fn awaits(&self, request: RequestId) -> bool {
-        self.reads().any(|read| read.request == request)
+        self.reads().any(|read| read.request == Some(request))
     }
 
     fn reads(&self) -> impl Iterator<Item = Read> {
@@ -280,29 +256,22 @@ impl Reader {
         self.newest.into_iter().chain(older)
     }
 
-    /// Takes in an answer that it awaits.
-    pub fn answered<V: Json>(
+    /// Takes in an answer that it awaits: to `request`, or of a sync.
+    pub fn answered<V>(
         &mut self,
         line: &mut Line<V>,
-        thread: &ThreadId,
-        request: RequestId,
-        answer: Answer<V>,
+        request: Option<RequestId>,
+        outcome: Outcome<Answered<V>>,
     ) -> Fact<V> {
         let Some(Read { purpose, range, generation, .. }) = self.ended(request) else { return Fact::Nothing };
-        let (error, at_least) = match rest::outcome(answer) {
-            Outcome::Done(value) => match read_rows(&value, thread.as_str(), &line.config.my_id) {
-                Some(answered) => {
-                    line.token.accepted(generation, Verifier::Rest);
-                    line.server.good_news = true;
-                    line.server.answered_at = line.now();
-                    self.backoff.reset();
-                    return Fact::Page(purpose, range, answered);
-                }
-                None => {
-                    let said = "list_chat_messages did not answer with rows that have a seq";
-                    (ChatError::with(Code::Server, Some(said.into())), 0)
-                }
-            },
+        let (error, at_least) = match outcome {
+            Outcome::Done(answered) => {
+                line.token.accepted(generation, Verifier::Rest);
+                line.server.good_news = true;
+                line.server.answered_at = line.now();
+                self.backoff.reset();
+                return Fact::Page(purpose, range, answered);
+            }
             Outcome::Token => {
                 line.token_refused(generation, Verifier::Rest);
                 self.want_again(purpose);
@@ -319,7 +288,7 @@ impl Reader {
         Fact::Failed(error, purpose == Purpose::Older)
     }
 
-    fn ended(&mut self, request: RequestId) -> Option<Read> {
+    fn ended(&mut self, request: Option<RequestId>) -> Option<Read> {
         if let Some(read) = self.newest.take_if(|read| read.request == request) {
             return Some(read);
         }
@@ -363,38 +332,42 @@ impl Reader {
         loop {
             let Some(read) = self.reads().next() else { return };
             self.ended(read.request);
-            line.abort(read.request);
+            // A sync is others' as well.
+            if let Some(request) = read.request {
+                line.abort(request);
+            }
         }
     }
 }
 
-fn start<V>(
-    line: &mut Line<V>,
-    thread: &ThreadId,
-    (purpose, range): (Purpose, SeqRange),
-    access: &Access,
-    may_be_early: bool,
-) -> Read {
-    let (url, body) = (rest::page_url(&line.config.supabase_url), rest::page_body(thread, range));
-    let request = line.rpc(access, url, body, may_be_early);
-    Read { request, purpose, range, generation: access.generation }
-}
-
-/// Reads an answer; `None` if it is none that tells which messages there are.
-fn read_rows<V: Json>(value: &V, thread: &str, my_id: &str) -> Option<Answered<V>> {
-    let count = value.len()?;
-    let (mut rows, mut span) = (Vec::new(), None);
-    for value in (0..count).filter_map(|i| value.at(i)) {
-        let row = Row::read(value, thread, my_id);
-        let seq = match &row {
-            Ok(row) => Some(row.seq),
-            Err(unreadable) => unreadable.number("seq"),
-        };
-        if let Some(seq) = seq {
-            let (low, high) = span.unwrap_or((seq, seq));
-            span = Some((seq.min(low), seq.max(high)));
-        }
-        rows.extend(row);
+/// Its part in the poll of all threads.
+impl Reader {
+    /// Whether a poll is due that goes with others.
+    pub fn is_poll_due(&self, now: u64) -> bool {
+        let wanted = matches!(self.news, News::Wanted { cause: Cause::Poll, not_before } if not_before <= now);
+        wanted && self.newest.is_none() && self.backoff.until() <= now
     }
-    (span.is_some() || count == 0).then_some(Answered { rows, span })
+
+    /// Takes part, unless something else is wanted or being read. Returns the number after which it asks.
+    pub fn join_sync(&mut self, timeline: &mut Timeline, generation: u32) -> Option<u64> {
+        let free = matches!(self.news, News::Known | News::Wanted { cause: Cause::Poll, .. }) && self.newest.is_none();
+        if !free || !self.is_loaded() {
+            return None;
+        }
+        self.news = News::Known;
+        let purpose = Purpose::Newest { cause: Cause::Poll, early: false };
+        let range = timeline.newest_page();
+        self.newest = Some(Read { request: None, purpose, range, generation });
+        Some(range.after)
+    }
+
+    pub fn is_in_sync(&self) -> bool {
+        self.newest.is_some_and(|read| read.request.is_none())
+    }
+
+    /// What it was told there is not all: it polls by itself.
+    pub fn leave_sync(&mut self) {
+        self.newest = None;
+        self.want_again(Purpose::Newest { cause: Cause::PollAlone, early: false });
+    }
 }

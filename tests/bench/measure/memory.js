@@ -9,6 +9,8 @@ const HOURS = 24
 /** Counted, not timed: more rounds would say the same. */
 const LIVES = 5
 const DAYS = 1
+/** So many chats are open in a day. */
+const IDLE = [1, 5]
 const FORGOTTEN_MS = 120_000
 
 export async function measure(stage, pairs, table) {
@@ -63,9 +65,9 @@ export async function measure(stage, pairs, table) {
     }
   }
 
-  async function day(peer) {
+  async function day(peer, chats) {
     const { page, open } = await faked(peer)
-    await open(FEW)
+    for (let n = 0; n < chats; n++) await open(FEW)
     const before = await page.evaluate(() => ({ ...globalThis.faked.traffic }))
     await page.clock.runFor(HOURS * 3_600_000)
     const after = await page.evaluate(() => ({ ...globalThis.faked.traffic }))
@@ -74,11 +76,11 @@ export async function measure(stage, pairs, table) {
   }
 
   const lives = Object.fromEntries(PEERS.map((peer) => [peer, []]))
-  const days = Object.fromEntries(PEERS.map((peer) => [peer, []]))
+  const days = new Map(IDLE.map((chats) => [chats, Object.fromEntries(PEERS.map((peer) => [peer, []]))]))
   for (let pair = 0; pair < Math.min(pairs, LIVES); pair++) {
     for (const peer of PEERS) {
       lives[peer].push(await lifetime(peer))
-      if (pair < DAYS) days[peer].push(await day(peer))
+      for (const [chats, of] of pair < DAYS ? days : []) of[peer].push(await day(peer, chats))
     }
   }
 
@@ -94,11 +96,14 @@ export async function measure(stage, pairs, table) {
     ['two minutes after all are closed', ({ closed }) => closed],
     ['of that WebAssembly, which never shrinks', ({ wasm }) => wasm],
   ])
-  rows(days, '', [
-    ['idle, HTTP requests per hour', ({ requests }) => requests],
-    ['idle, frames sent per hour', ({ framesOut }) => framesOut],
-  ])
-  rows(days, 'KiB', [['idle, KiB both ways per hour', ({ bytes }) => bytes / 1024]])
+  for (const [chats, of] of days) {
+    const idle = chats === 1 ? 'idle' : `${chats} chats idle`
+    rows(of, '', [
+      [`${idle}, HTTP requests per hour`, ({ requests }) => requests],
+      [`${idle}, frames sent per hour`, ({ framesOut }) => framesOut],
+    ])
+    rows(of, 'KiB', [[`${idle}, KiB both ways per hour`, ({ bytes }) => bytes / 1024]])
+  }
 }
 
 /** Before anything runs: WebAssembly's memory is the one heap that no tool counts. */
