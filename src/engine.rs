@@ -78,6 +78,7 @@ impl<V: Json> Engine<V> {
                 self.thread(thread.clone());
                 self.with(&thread, |thread, line| thread.restore(line, messages));
             }
+            Input::Cached { thread, page } => self.with(&thread, |thread, line| thread.cached(line, &page)),
             Input::Close { thread } => self.with(&thread, |thread, line| thread.close(line)),
             Input::Send { thread, id, body } => {
                 self.with(&thread, |thread, line| thread.send(line, id, body));

@@ -55,6 +55,13 @@ pub enum Input<V> {
         /// Messages a page, 1 to 200. The session that opens a closed thread sets it.
         page_size: u32,
     },
+    /// Storage keeps the newest page of an earlier visit to `thread`: it is shown until the server's is there.
+    Cached {
+        /// An open thread.
+        thread: ThreadId,
+        /// Rows as the server gave them, in the order of their numbers.
+        page: V,
+    },
     /// A session closes `thread`.
     Close {
         /// An open thread.
@@ -265,6 +272,8 @@ pub struct State {
     pub has_older: bool,
     /// Whether a page of older messages is on its way.
     pub loading_older: bool,
+    /// Whether the messages are those of an earlier visit: the server has not said yet what there is now.
+    pub from_cache: bool,
     /// What keeps the thread from being live, if anything failed; of a live one, why messages are not sent, if they are not.
     pub error: Option<ChatError>,
 }

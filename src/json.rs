@@ -8,8 +8,8 @@
 pub trait Json: Clone {
     /// Parses UTF-8 JSON text; `None` if it is not JSON.
     fn parse(text: &[u8]) -> Option<Self>;
-    /// The member `key` of an object. A member that is `null` counts as absent.
-    fn get(&self, key: &str) -> Option<Self>;
+    /// The member `key` of an object. A member that is `null` counts as absent. Static, so that a host may keep every key.
+    fn get(&self, key: &'static str) -> Option<Self>;
     /// The element at `index` of an array.
     fn at(&self, index: usize) -> Option<Self>;
     /// The number of elements of an array; `None` if this is not an array.
@@ -24,12 +24,12 @@ pub trait Json: Clone {
     fn as_row(&self, thread_id: &str, my_id: &str) -> Option<(u128, u64, bool)>;
 
     /// The string member `key`.
-    fn text(&self, key: &str) -> Option<String> {
+    fn text(&self, key: &'static str) -> Option<String> {
         self.get(key)?.as_str()
     }
 
     /// The whole-number member `key`.
-    fn number(&self, key: &str) -> Option<u64> {
+    fn number(&self, key: &'static str) -> Option<u64> {
         self.get(key)?.as_u64()
     }
 }
@@ -78,7 +78,7 @@ impl Json for serde_json::Value {
     fn parse(text: &[u8]) -> Option<Self> {
         serde_json::from_slice(text).ok()
     }
-    fn get(&self, key: &str) -> Option<Self> {
+    fn get(&self, key: &'static str) -> Option<Self> {
         serde_json::Value::get(self, key).filter(|v| !v.is_null()).cloned()
     }
     fn at(&self, index: usize) -> Option<Self> {

@@ -47,6 +47,8 @@ pub enum Mutation {
     SyncTrustsLastSeq,
     SyncOrNothing,
     PutOffForGood,
+    CacheForAnybody,
+    CacheIsTruth,
 }
 
 impl Mutation {
@@ -93,6 +95,8 @@ impl Mutation {
         Mutation::SyncTrustsLastSeq,
         Mutation::SyncOrNothing,
         Mutation::PutOffForGood,
+        Mutation::CacheForAnybody,
+        Mutation::CacheIsTruth,
     ];
 }
 

@@ -23,6 +23,7 @@ pub fn input<V>(now: Now, input: &Input<V>, json: impl Fn(&V) -> String) -> Stri
     out.number("mono", now.mono).number("wall", now.wall);
     match input {
         Input::Open { thread, page_size } => out.kind("open").thread(thread).number("page_size", (*page_size).into()),
+        Input::Cached { thread, page } => out.kind("cached").thread(thread).raw("json", &json(page)),
         Input::Close { thread } => out.kind("close").thread(thread),
         Input::Send { thread, id, body } => out.kind("send").thread(thread).id(*id).text("body", body),
         Input::Restoring(restoring) => out.kind("restoring").flag(*restoring),
@@ -109,6 +110,9 @@ pub fn output<V>(output: &Output<V>) -> String {
         Output::State(thread, state) => {
             out.kind("state").thread(thread).text("status", state.status.as_str());
             out.raw("has_older", boolean(state.has_older)).raw("loading_older", boolean(state.loading_older));
+            if state.from_cache {
+                out.raw("from_cache", "true");
+            }
             match &state.error {
                 Some(error) => out.text("error", &error.to_string()),
                 None => &mut out,

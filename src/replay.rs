@@ -33,7 +33,7 @@ pub fn replay(text: &str) -> Result<Report, String> {
     if let Some(dropped) = head.number("dropped").filter(|dropped| *dropped > 0) {
         return Err(format!("its first {dropped} inputs are missing: it can't be replayed, only read"));
     }
-    let text = |key: &str| options.text(key).ok_or_else(|| format!("config has no {key}"));
+    let text = |key: &'static str| options.text(key).ok_or_else(|| format!("config has no {key}"));
     let mut engine: Engine<Value> = Engine::new(Config {
         supabase_url: text("supabase_url")?,
         anon_key: "key".into(),
@@ -81,6 +81,7 @@ fn read(value: &Value) -> Option<(Now, Input<Value>)> {
     let flag = || value["is"].as_bool();
     let input = match value.text("kind")?.as_str() {
         "open" => Input::Open { thread: thread()?, page_size: u32::try_from(value.number("page_size")?).ok()? },
+        "cached" => Input::Cached { thread: thread()?, page: value.as_object()?.get("json")?.clone() },
         "close" => Input::Close { thread: thread()? },
         "send" => Input::Send { thread: thread()?, id: id()?, body: value.text("body")? },
         "restoring" => Input::Restoring(flag()?),

@@ -93,6 +93,12 @@ export type ChatSessionOptions = {
    * are sent by the next page; `true` unless said. Of several sessions the one that is opened first decides.
    */
   persistOutbox?: boolean
+  /**
+   * Whether the newest page is kept in IndexedDB, as plain text, so that the next visit shows it at once, without a network as
+   * well: 100 messages a thread and 50 threads at most, until `signOut()` or until somebody else is here; `true` unless said.
+   * `false` deletes what is kept of this thread.
+   */
+  cacheMessages?: boolean
 } & TokenSource &
   EnsureSource
 
@@ -142,6 +148,8 @@ export interface ChatSnapshot {
    * full. They are sent all the same while the page lives.
    */
   readonly outboxPersists: boolean
+  /** `true` while the messages are those of an earlier visit, and the server has not said yet what there is now. */
+  readonly fromCache: boolean
 }
 
 /** The stable code of a {@link ChatError}. */

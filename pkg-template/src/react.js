@@ -6,7 +6,7 @@ import init, { ChatError, ChatSession, prefetch } from './index.js'
 /** @typedef {import('./index.js').ChatMessage} Message */
 
 /** @type {(status: Snapshot['status'], error: ChatError | null) => Snapshot} */
-const empty = (status, error) => ({ status, messages: [], hasOlder: false, loadingOlder: false, error, outboxPersists: true })
+const empty = (status, error) => ({ status, messages: [], hasOlder: false, loadingOlder: false, error, outboxPersists: true, fromCache: false })
 const CONNECTING = empty('connecting', null)
 const CLOSED = empty('closed', null)
 

@@ -8,6 +8,7 @@ const byCallback: ChatSessionOptions = {
   ...base,
   pageSize: 20,
   persistOutbox: false,
+  cacheMessages: false,
   getToken: async () => ({ access_token: '', expires_in: 3600 }),
   ensureThread: async (other: string) => void other,
 }
@@ -27,6 +28,7 @@ export async function page(): Promise<string> {
   const seq: number | null | undefined = first?.seq
   off()
   const kept: boolean = session.getSnapshot().outboxPersists
+  const cached: boolean = session.getSnapshot().fromCache
   await signOut()
   try {
     session.send('')

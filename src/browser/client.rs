@@ -10,7 +10,7 @@ use super::options::{Backend, Options};
 use super::snapshot::{self, View};
 use super::storage::{self, SignOuts, Storage};
 use super::timer::Alarm;
-use super::{clock, notify, random, requests};
+use super::{clock, notify, pages, random, requests};
 use crate::engine::Engine;
 use crate::io::{Config, Input, Output};
 use crate::thread_id::ThreadId;
@@ -160,7 +160,9 @@ impl Client {
             self.storage.replace(Some(Storage::new(&self.config.supabase_url, &self.config.my_id, tell)));
         }
         let mut queue = self.inputs.queue.borrow_mut();
-        queue.extend(environment::now());
+        for input in environment::now() {
+            queue.push_back(input);
+        }
         queue.push_back(Input::Restoring(persist_outbox));
     }
 
@@ -199,10 +201,17 @@ impl Client {
         if self.views.all.borrow().is_empty() {
             self.start(options.persist_outbox);
         }
-        self.view(&session.thread);
+        self.view(&session.thread, options.cache_messages);
         self.sessions.borrow_mut().push(session.clone());
         session.subscribers.changed();
         self.feed(Input::Open { thread: session.thread.clone(), page_size: options.page_size });
+        let (this, thread) = (Rc::downgrade(self), session.thread.clone());
+        let found = move |page| {
+            if let Some(client) = this.upgrade() {
+                client.feed(Input::Cached { thread, page });
+            }
+        };
+        pages::open(&self.config.supabase_url, &self.config.my_id, &session.thread, options.cache_messages, found);
     }
 
     /// Closes the thread of `session`.
@@ -265,8 +274,9 @@ impl Client {
             }
             Output::Abort(id) => self.network.abort(id),
             Output::OpenSocket(id, url) => {
-                let at_once = self.network.open_socket(id, &url);
-                self.inputs.queue.borrow_mut().extend(at_once);
+                if let Some(at_once) = self.network.open_socket(id, &url) {
+                    self.inputs.queue.borrow_mut().push_back(at_once);
+                }
             }
             Output::SendFrame(id, frame) => self.network.send_frame(id, &frame),
             Output::CloseSocket(id) => self.network.close_socket(id),
@@ -304,18 +314,23 @@ impl Client {
     fn change(&self, thread: &ThreadId, change: impl FnOnce(&mut View)) {
         if let Some(view) = self.views.all.borrow_mut().iter_mut().find(|view| view.thread == *thread) {
             change(view);
+            if view.is_worth_keeping() {
+                pages::keep(&self.config.supabase_url, &self.config.my_id, thread, &view.messages());
+            }
         }
         for session in self.sessions_of(thread) {
             session.subscribers.changed();
         }
     }
 
-    /// Makes sure that there is a view of `thread`.
-    fn view(&self, thread: &ThreadId) {
+    /// Makes sure that there is a view of `thread`. `cached`: its newest page is kept for the next visit.
+    fn view(&self, thread: &ThreadId, cached: bool) {
         let mut views = self.views.all.borrow_mut();
-        if views.iter().all(|view| view.thread != *thread) {
+        let at = views.iter().position(|view| view.thread == *thread).unwrap_or(views.len());
+        if at == views.len() {
             views.push(View::new(thread.clone(), self.views.outbox_persists.get()));
         }
+        views[at].cached = cached;
     }
 
     fn sessions_of(&self, thread: &ThreadId) -> Vec<Rc<Attached>> {
@@ -338,7 +353,7 @@ impl Client {
             }
             storage::Event::Adopted(threads) => {
                 for (thread, messages) in threads {
-                    self.view(&thread);
+                    self.view(&thread, true);
                     self.feed(Input::Restore { thread, messages });
                 }
             }

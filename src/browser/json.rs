@@ -15,18 +15,17 @@ pub type Feed = Rc<dyn Fn(Input<Value>)>;
 pub struct Value(pub JsValue);
 
 thread_local! {
-    /// The JavaScript string of each key that was ever asked for: the engine's two dozen literals, a person's id and those of
-    /// their threads.
-    static KEYS: RefCell<Vec<(String, JsValue)>> = const { RefCell::new(Vec::new()) };
+    /// The JavaScript string of each key that was ever asked for: the engine's two dozen literals.
+    static KEYS: RefCell<Vec<(&'static str, JsValue)>> = const { RefCell::new(Vec::new()) };
 }
 
-fn interned(key: &str) -> JsValue {
+fn interned(key: &'static str) -> JsValue {
     KEYS.with_borrow_mut(|keys| {
-        if let Some((_, known)) = keys.iter().find(|(text, _)| text == key) {
+        if let Some((_, known)) = keys.iter().find(|(text, _)| *text == key) {
             return known.clone();
         }
         let fresh = JsValue::from_str(key);
-        keys.push((key.to_owned(), fresh.clone()));
+        keys.push((key, fresh.clone()));
         fresh
     })
 }
@@ -47,7 +46,7 @@ impl Json for Value {
         defined(values::parse_bytes(text))
     }
 
-    fn get(&self, key: &str) -> Option<Self> {
+    fn get(&self, key: &'static str) -> Option<Self> {
         defined(values::member(&self.0, &interned(key))).filter(|value| !value.0.is_null())
     }
 
@@ -66,7 +65,7 @@ impl Json for Value {
     fn as_row(&self, thread_id: &str, my_id: &str) -> Option<(u128, u64, bool)> {
         // The id in four parts, the number in two, and who wrote it.
         let mut parts = [0u32; 7];
-        if !values::read_row(&self.0, &interned(thread_id), &interned(my_id), &mut parts) {
+        if !values::read_row(&self.0, thread_id, my_id, &mut parts) {
             return None;
         }
         let [a, b, c, d, high, low, mine] = parts;

@@ -9,10 +9,11 @@
 //! | `environment.rs` | online, visible |
 //! | `snapshot.rs` | what a page sees of a thread |
 //! | `notify.rs` | telling subscribers, not too often |
-//! | `options.rs` | the options of a session, checked |
+//! | `options.rs`, `options.js` | the options of a session, checked |
 //! | `requests.rs` | requests |
 //! | `socket.rs` | one WebSocket |
 //! | `storage.rs`, `storage.js` | the messages that outlive the page |
+//! | `pages.rs`, `pages.js` | the newest page of each thread, for the next visit |
 //! | `timer.rs`, `clock.rs`, `random.rs` | `setTimeout`, the time, randomness |
 //! | `json.rs` | JSON as `JSON.parse` made it |
 //! | `recorder.rs`, `recorder.js` | what happened, of a debug build |
@@ -30,6 +31,7 @@ mod json;
 mod network;
 mod notify;
 mod options;
+mod pages;
 mod random;
 #[cfg(feature = "recording")]
 mod recorder;

@@ -2,17 +2,17 @@
 
 use super::json::{Feed, Value};
 use super::options::Backend;
-use super::requests::{self, Asked};
+use super::requests::{self, Answered, Asked};
 use super::socket::Socket;
 use crate::io::{Config, Input, Request, RequestId, SocketId};
 use std::cell::RefCell;
 use std::rc::Rc;
-use wasm_bindgen_futures::spawn_local;
 
 /// Carries out what the engine asks of the network, and tells it what comes of it.
 pub struct Network {
     sockets: RefCell<Vec<(SocketId, Socket)>>,
     requests: Rc<RefCell<Vec<(RequestId, Asked)>>>,
+    answered: Answered,
     /// Takes what happens.
     pub feed: Feed,
 }
@@ -20,7 +20,13 @@ pub struct Network {
 impl Network {
     /// Feeds what happens.
     pub fn new(feed: Feed) -> Self {
-        Network { sockets: RefCell::default(), requests: Rc::default(), feed }
+        let requests: Rc<RefCell<Vec<(RequestId, Asked)>>> = Rc::default();
+        let (under_way, taken) = (requests.clone(), feed.clone());
+        let answered = requests::answered(move |id, answer| {
+            forget(&under_way, id);
+            taken(Input::Answer { request: id, answer });
+        });
+        Network { sockets: RefCell::default(), requests, answered, feed }
     }
 
     /// Closes every socket and aborts every request.
@@ -31,23 +37,13 @@ impl Network {
 
     /// Starts a request.
     pub fn request(&self, id: RequestId, request: &Request, backend: &Backend, config: &Config) {
-        let (asked, answer) = requests::ask(request, backend, config);
+        let asked = requests::ask(id, &self.answered, request, backend, config);
         self.requests.borrow_mut().push((id, asked));
-        let (requests, feed) = (self.requests.clone(), self.feed.clone());
-        spawn_local(async move {
-            let answer = answer.await;
-            // An aborted request is not among the requests any more, and its answer not wanted.
-            let known = requests.borrow().iter().position(|(known, _)| *known == id);
-            if let Some(known) = known {
-                requests.borrow_mut().swap_remove(known);
-                feed(Input::Answer { request: id, answer });
-            }
-        });
     }
 
     /// Aborts a request.
     pub fn abort(&self, id: RequestId) {
-        self.requests.borrow_mut().retain(|(known, _)| *known != id);
+        forget(&self.requests, id);
     }
 
     /// Opens a socket. What is to be fed at once: that it is open already, or that the browser refuses the URL.
@@ -67,6 +63,13 @@ impl Network {
 
     /// Closes a socket.
     pub fn close_socket(&self, id: SocketId) {
-        self.sockets.borrow_mut().retain(|(known, _)| *known != id);
+        forget(&self.sockets, id);
+    }
+}
+
+fn forget<K: PartialEq, T>(all: &RefCell<Vec<(K, T)>>, id: K) {
+    let mut all = all.borrow_mut();
+    if let Some(at) = all.iter().position(|(known, _)| *known == id) {
+        all.swap_remove(at);
     }
 }

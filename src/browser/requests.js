@@ -1,6 +1,9 @@
 // What a page asks of its own backend and of PostgREST, for the engine and before there is one: `prefetch` starts what every
 // chat starts with while the WebAssembly is still on its way, and who asks for the very same within ten seconds gets it.
 
+import { readOptions } from './options.js'
+import { parseText } from './values.js'
+
 /**
  * What came of a request: HTTP status, body as JSON (`undefined` if it is none), Retry-After. `undefined` without an answer.
  * @typedef {[number, unknown, (string | null)?] | undefined} Answer
@@ -76,11 +79,7 @@ async function fetched(url, init, body) {
     const how = body === undefined ? { cache: 'no-store' } : { method: 'POST', body }
     const response = await fetch(url, { ...how, ...init, headers })
     const text = await response.text()
-    const answer = [response.status, undefined, response.headers.get('retry-after')]
-    try {
-      answer[1] = JSON.parse(text)
-    } catch {}
-    return answer
+    return [response.status, parseText(text), response.headers.get('retry-after')]
   } catch {
     return undefined
   }
@@ -112,26 +111,41 @@ const tokenKey = (source, me) => JSON.stringify(['token', typeof source === 'str
 const ensureKey = (source, body) => JSON.stringify(['ensure', typeof source === 'string' && source, body])
 const rpcKey = (url, token, body) => JSON.stringify([url, token, body])
 
-/** The access token of `me`. @returns {Promise<Answer>} */
-export const askToken = (source, me, signal) =>
-  ask(tokenKey(source, me), signal, startToken(source), (answer, found) => {
-    if (!worked(answer)) return answer
-    const { expires_in: life } = answer[1] ?? {}
-    const left = Math.floor(life - age(found) / 1000)
-    // As old as its request.
-    return left > 0 ? [answer[0], { ...answer[1], expires_in: left }] : undefined
-  })
-
-/** The thread. @returns {Promise<Answer>} */
-export const askEnsure = (source, body, signal) => ask(ensureKey(source, body), signal, startEnsure(source, body))
-
-/** A function of the database. `mayBeEarly`: what was asked a moment ago will do. @returns {Promise<Answer>} */
-export function askRpc(url, key, token, body, mayBeEarly, signal) {
-  const start = startRpc(url, key, token, body)
-  if (!mayBeEarly) return start(signal)
-  // Nothing at all may be what there was before the thread was made.
-  return ask(rpcKey(url, token, body), signal, start, (answer) => (answer?.[1]?.length === 0 ? undefined : answer))
+/** Asks, and tells `answered` unless it is aborted by what is returned. */
+function tell(id, answered, asking) {
+  const end = new AbortController()
+  const told = ([status, body, retryAfter] = [0]) => {
+    if (end.signal.aborted) return
+    answered(id, status, body ?? undefined, /^\d+$/.test(retryAfter) ? Number(retryAfter) : -1)
+  }
+  asking(end.signal).then(told, () => told())
+  return end
 }
+
+/** The access token of `me`. */
+export const askToken = (id, answered, source, me) =>
+  tell(id, answered, (signal) =>
+    ask(tokenKey(source, me), signal, startToken(source), (answer, found) => {
+      if (!worked(answer)) return answer
+      const { expires_in: life } = answer[1] ?? {}
+      const left = Math.floor(life - age(found) / 1000)
+      // As old as its request.
+      return left > 0 ? [answer[0], { ...answer[1], expires_in: left }] : undefined
+    }),
+  )
+
+/** The thread. */
+export const askEnsure = (id, answered, source, body) =>
+  tell(id, answered, (signal) => ask(ensureKey(source, body), signal, startEnsure(source, body)))
+
+/** A function of the database. `mayBeEarly`: what was asked a moment ago will do. */
+export const askRpc = (id, answered, url, key, token, body, mayBeEarly) =>
+  tell(id, answered, (signal) => {
+    const start = startRpc(url, key, token, body)
+    if (!mayBeEarly) return start(signal)
+    // Nothing at all may be what there was before the thread was made.
+    return ask(rpcKey(url, token, body), signal, start, (answer) => (answer?.[1]?.length === 0 ? undefined : answer))
+  })
 
 /** The WebSocket of `url`, which may be open already; throws where the browser refuses it. */
 export function openSocket(url) {
@@ -146,14 +160,9 @@ export function openSocket(url) {
  * @param {import('./index.js').ChatSessionOptions} options
  */
 export function askEarly(options) {
-  const { myMongoId: me, otherMongoId: other, supabaseAnonKey: key, pageSize = 50 } = options
-  const tokenSource = options.tokenUrl ?? options.getToken
-  const ensureSource = options.ensureThreadUrl ?? options.ensureThread
-  let base
-  try {
-    base = new URL(options.supabaseUrl).href.replace(/\/+$/, '')
-  } catch {}
-  if (![me, other, key, base].every((text) => typeof text === 'string') || !tokenSource || !ensureSource) return
+  const read = readOptions(options)
+  if (typeof read === 'string') return
+  const [base, key, tokenSource, ensureSource, me, other, pageSize] = read
   if (person !== me) dropEarly()
   person = me
 

@@ -45,7 +45,7 @@ impl ChatSession {
     /// Checks the options; throws `invalid-options`. Does nothing else yet.
     #[wasm_bindgen(constructor)]
     pub fn new(options: JsValue) -> Result<ChatSession, JsValue> {
-        let options = Options::read(options)?;
+        let options = Options::read(&options)?;
         let attached = Rc::new(Attached::new(options.thread.clone()));
         Ok(ChatSession { options, attached, client: RefCell::default() })
     }

@@ -17,6 +17,8 @@ pub struct View {
     messages: Array,
     state: State,
     outbox_persists: bool,
+    /// Whether its newest page is kept for the next visit.
+    pub cached: bool,
     error: JsValue,
     frozen_messages: Option<JsValue>,
     snapshot: Option<JsValue>,
@@ -28,8 +30,15 @@ impl View {
         View {
             thread,
             messages: Array::new(),
-            state: State { status: Status::Connecting, has_older: false, loading_older: false, error: None },
+            state: State {
+                status: Status::Connecting,
+                has_older: false,
+                loading_older: false,
+                from_cache: false,
+                error: None,
+            },
             outbox_persists,
+            cached: false,
             error: JsValue::NULL,
             frozen_messages: None,
             snapshot: None,
@@ -80,6 +89,11 @@ impl View {
         self.outbox_persists = persists;
     }
 
+    /// Whether it is to be kept, and is what the server said.
+    pub fn is_worth_keeping(&self) -> bool {
+        self.cached && !self.state.from_cache
+    }
+
     /// Whether the thread has stopped for good.
     pub fn stopped(&self) -> bool {
         self.state.status == Status::Closed
@@ -98,6 +112,7 @@ impl View {
             self.state.loading_older,
             &self.error,
             self.outbox_persists,
+            self.state.from_cache,
         );
         self.snapshot.insert(snapshot).clone()
     }
@@ -105,7 +120,7 @@ impl View {
 
 thread_local! {
     static CLOSED: JsValue =
-        values::snapshot(Status::Closed.as_str(), &values::frozen_copy(&Array::new()), false, false, &JsValue::NULL, true);
+        values::snapshot(Status::Closed.as_str(), &values::frozen_copy(&Array::new()), false, false, &JsValue::NULL, true, false);
 }
 
 /// The snapshot of a session that is not open.

@@ -9,6 +9,8 @@
 // that lives. Both may send it then, and it is still one message: the table has the id once, and the second send is
 // answered with the row of the first.
 
+import { dropPages } from './pages.js'
+
 const DATABASE = 'chopped-chat'
 /** As the store was named first: a name on disk stays. */
 const DRAFTS = 'drafts'
@@ -35,6 +37,8 @@ export function hearSignOut(signedOut) {
     if (data !== null) return
     signOuts += 1
     signedOut()
+    // The other page has emptied them; this one may have written since.
+    void dropPages()
   }
   return heard
 }
@@ -68,12 +72,13 @@ const transact = (database, mode, act) =>
 
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms))
 
-/** Deletes every message of this origin, and tells its other pages. */
+/** Deletes every message of this origin, sent or not, and tells its other pages. */
 export async function forgetAll() {
   signOuts += 1
   const told = channel()
   told?.postMessage(null)
   told?.close()
+  await dropPages()
   try {
     const database = await open(() => {})
     await transact(database, 'readwrite', (store) => store.clear())

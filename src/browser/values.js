@@ -90,8 +90,8 @@ export function remove(list, at, count) {
 
 export const frozenCopy = (list) => Object.freeze(list.slice())
 
-export const snapshot = (status, messages, hasOlder, loadingOlder, error, outboxPersists) =>
-  Object.freeze({ status, messages, hasOlder, loadingOlder, error: error ?? null, outboxPersists })
+export const snapshot = (status, messages, hasOlder, loadingOlder, error, outboxPersists, fromCache) =>
+  Object.freeze({ status, messages, hasOlder, loadingOlder, error: error ?? null, outboxPersists, fromCache })
 
 /** Calls a subscriber; what it throws reaches `window.onerror`, not the chat. */
 export function notify(callback) {

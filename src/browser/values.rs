@@ -19,7 +19,7 @@ extern "C" {
     pub fn length(value: &JsValue) -> Option<u32>;
 
     #[wasm_bindgen(js_name = readRow)]
-    pub fn read_row(row: &JsValue, thread: &JsValue, me: &JsValue, parts: &mut [u32]) -> bool;
+    pub fn read_row(row: &JsValue, thread: &str, me: &str, parts: &mut [u32]) -> bool;
 
     #[wasm_bindgen(js_name = putSent)]
     pub fn put_sent(list: &js_sys::Array, at: u32, replaced: u32, row: &JsValue, seq: f64, mine: bool);
@@ -44,6 +44,7 @@ extern "C" {
         loading_older: bool,
         error: &JsValue,
         outbox_persists: bool,
+        from_cache: bool,
     ) -> JsValue;
 
     pub fn notify(callback: &JsValue);

@@ -70,33 +70,44 @@ pub fn send_url(supabase_url: &str, several: bool) -> String {
     [supabase_url, "/rest/v1/rpc/insert_chat_message", if several { "s" } else { "" }].concat()
 }
 
-/// The arguments of the RPC that sends `messages`.
-pub fn send_body(thread: &ThreadId, me: &str, other: &str, messages: &[(MessageId, &str)]) -> String {
-    let mut out = String::from("{\"_thread_id\":");
-    push_string(&mut out, thread.as_str());
-    out.push_str(",\"_sender_mongo_id\":");
-    push_string(&mut out, me);
-    out.push_str(",\"_recipient_mongo_id\":");
-    push_string(&mut out, other);
-    if let [(id, body)] = messages {
-        push_message(&mut out, ",\"_body\":", body, ",\"_id\":", *id);
-    } else {
-        for (at, (id, body)) in messages.iter().enumerate() {
-            out.push_str(if at == 0 { ",\"_messages\":[" } else { "," });
-            push_message(&mut out, "{\"body\":", body, ",\"id\":", *id);
-            out.push('}');
-        }
-        out.push(']');
-    }
-    out.push('}');
-    out
+/// The arguments of the RPC that sends, one message or several.
+pub struct SendBody {
+    text: String,
+    several: bool,
+    empty: bool,
 }
 
-fn push_message(out: &mut String, before_body: &str, body: &str, before_id: &str, id: MessageId) {
-    out.push_str(before_body);
-    push_string(out, body);
-    out.push_str(before_id);
-    push_string(out, &id.text());
+impl SendBody {
+    /// Of no message yet.
+    pub fn new(thread: &ThreadId, me: &str, other: &str, several: bool) -> Self {
+        let mut text = String::from("{\"_thread_id\":");
+        push_string(&mut text, thread.as_str());
+        text.push_str(",\"_sender_mongo_id\":");
+        push_string(&mut text, me);
+        text.push_str(",\"_recipient_mongo_id\":");
+        push_string(&mut text, other);
+        SendBody { text, several, empty: true }
+    }
+
+    /// One message more.
+    pub fn push(&mut self, id: MessageId, body: &str) {
+        let (before_body, before_id) = match (self.several, self.empty) {
+            (false, _) => (",\"_body\":", ",\"_id\":"),
+            (true, true) => (",\"_messages\":[{\"body\":", ",\"id\":"),
+            (true, false) => ("},{\"body\":", ",\"id\":"),
+        };
+        self.empty = false;
+        self.text.push_str(before_body);
+        push_string(&mut self.text, body);
+        self.text.push_str(before_id);
+        push_string(&mut self.text, &id.text());
+    }
+
+    /// The whole.
+    pub fn end(mut self) -> String {
+        self.text.push_str(if self.several { "}]}" } else { "}" });
+        self.text
+    }
 }
 
 /// The body that asks the backend to ensure a thread. Who asks is what the session says, not `my_mongo_id`: the backend
@@ -259,7 +270,9 @@ mod tests {
     fn one_message_and_several_have_their_own_arguments() {
         let thread = ThreadId::new("ana", "ben").unwrap();
         let arguments = |messages: &[(MessageId, &str)]| -> Value {
-            serde_json::from_str(&send_body(&thread, "ana", "ben", messages)).unwrap()
+            let mut body = SendBody::new(&thread, "ana", "ben", messages.len() > 1);
+            messages.iter().for_each(|(id, text)| body.push(*id, text));
+            serde_json::from_str(&body.end()).unwrap()
         };
         let one = |id: u128| MessageId(id).text();
         let mut expected = json!({"_thread_id": "ana__ben", "_sender_mongo_id": "ana", "_recipient_mongo_id": "ben"});

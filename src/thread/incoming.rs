@@ -126,9 +126,11 @@ impl Thread {
         self.topic.backoff().relieve();
         // Of several only the newest is broadcast.
         if self.topic.is_joined() {
-            self.watch.expect(line.now(), rows.iter().map(|row| row.seq).max().unwrap_or(0));
+            self.watch.expect(line.now(), rows.iter().fold(0, |newest, row| newest.max(row.seq)));
         }
-        rows.into_iter().for_each(|row| self.confirm(line, row));
+        for row in rows {
+            self.confirm(line, row);
+        }
     }
 
     /// A row came alone: it takes the place of its pending message, if it has one.
@@ -140,7 +142,8 @@ impl Thread {
         if next && self.sender.is_first(row.id) {
             // The usual case: the bubble stays where it is.
             self.sender.first_confirmed(line, &self.id);
-            let diffs = self.timeline.arrived(row).into_iter().map(bubble_stays).collect();
+            let mut diffs = self.timeline.arrived(row);
+            diffs.iter_mut().for_each(bubble_stays);
             line.show(&self.id, diffs);
             return;
         }
@@ -150,8 +153,17 @@ impl Thread {
     }
 
     fn page_came<V>(&mut self, line: &mut Line<V>, purpose: Purpose, range: SeqRange, answered: Answered<V>) {
+        let known = self.timeline.newest();
+        let top = answered.span.map_or(0, |(_, high)| high);
+        if range.is_newest_page() {
+            self.from_cache = false;
+        }
         if self.timeline.is_denied_by(range, &answered) {
             self.start_over(line);
+            // Something came alone while the page was on its way.
+            if known > top {
+                self.reader.want_news();
+            }
             // What lies between must be read as well.
             if !range.is_newest_page() {
                 self.reader.want_news();
@@ -159,7 +171,6 @@ impl Thread {
             }
         }
         let newest = self.timeline.newest();
-        let top = answered.span.map_or(0, |(_, high)| high);
         for row in answered.rows.iter().filter(|_| !mutated(Mutation::KeepPendingOfRow)) {
             self.sender.confirmed(line, place(&self.id, &self.timeline), row.id);
         }
@@ -181,7 +192,8 @@ impl Thread {
     }
 
     /// The database has another history than the one that is shown.
-    fn start_over<V>(&mut self, line: &mut Line<V>) {
+    pub(super) fn start_over<V>(&mut self, line: &mut Line<V>) {
+        self.from_cache = false;
         self.watch.forget();
         let diffs = self.timeline.forget();
         line.show(&self.id, diffs);
@@ -189,9 +201,9 @@ impl Thread {
 }
 
 /// A message that is confirmed where it stands becomes what was inserted.
-fn bubble_stays<V>(diff: Diff<V>) -> Diff<V> {
-    match diff {
+fn bubble_stays<V>(diff: &mut Diff<V>) {
+    *diff = match core::mem::replace(diff, Diff::Remove { at: 0, count: 0 }) {
         Diff::Insert { at, message } => Diff::Update { at, message },
-        diff => diff,
-    }
+        other => other,
+    };
 }

@@ -5,17 +5,20 @@
 //! | `ensure.rs` | whether the thread exists |
 //! | `reader.rs`, `read.rs`, `poll.rs` | what to read and when; one read; how often a quiet thread is polled |
 //! | `synced.rs` | its part in the poll of all threads |
-//! | `timeline.rs`, `covered.rs` | confirmed messages in seq order; which numbers are known |
+//! | `timeline.rs`, `entries.rs`, `covered.rs` | confirmed messages in seq order; as memory holds them; which numbers are known |
 //! | `watch.rs` | whether broadcasts arrive |
 //! | `sender.rs`, `outbox.rs` | sending what is not confirmed; in which order |
+//! | `cached.rs` | what is shown before the server has answered |
 //! | `incoming.rs` | what follows from what the server says |
 //! | `shown.rs` | what the page has been told |
 //!
 //! [`Thread::drive`] is level-triggered: it looks at what is wanted and what is there, and starts what is missing. Events
 //! only change what is wanted. So no event can be missed for good, whatever the order in which things fail.
 
+mod cached;
 mod covered;
 mod ensure;
+mod entries;
 mod incoming;
 mod outbox;
 mod poll;
@@ -54,6 +57,8 @@ pub(crate) struct Thread {
     closed_at: u64,
     /// Why it has stopped, until a session opens it again.
     stopped: Option<ChatError>,
+    /// What is shown is storage's word, and not the server's yet.
+    from_cache: bool,
     ensure: Ensure,
     topic: Topic,
     watch: Watch,
@@ -77,6 +82,7 @@ impl Thread {
             sessions: 0,
             closed_at: 0,
             stopped: None,
+            from_cache: false,
             ensure: Ensure::new(known),
             watch: Watch::default(),
             timeline: Timeline::new(DEFAULT_PAGE_SIZE),
@@ -293,13 +299,15 @@ impl Thread {
         if let Some(error) = self.stopped.as_ref().or(line.token.stopped()).cloned() {
             self.shown.opened(line, &self.id, Err(error.clone()));
             self.settle_older(line, Err(error));
-        } else if self.reader.is_loaded() {
+            self.hide_cached(line);
+        } else if self.reader.is_loaded() || self.from_cache {
             self.shown.opened(line, &self.id, Ok(()));
         }
         let standing = Standing {
             open: self.sessions > 0,
             stopped: self.stopped.as_ref(),
-            loaded: self.reader.is_loaded(),
+            loaded: self.reader.is_loaded() && !self.from_cache,
+            from_cache: self.from_cache,
             receiving: self.broadcasts(line.now()) == Broadcasts::Flow,
             not_sending: self.sender.error(),
             has_older: self.timeline.has_older(),

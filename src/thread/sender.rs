@@ -9,7 +9,7 @@ use crate::io::{Answer, Diff, Output, RequestId};
 use crate::json::Json;
 use crate::line::Line;
 use crate::line::backoff::Backoff;
-use crate::line::rest::{self, Outcome};
+use crate::line::rest::{self, Outcome, SendBody};
 use crate::line::token::{Access, Verifier};
 use crate::message::{Message, MessageId, PendingMessage, Row};
 use crate::mutation::{Mutation, mutated};
@@ -32,10 +32,8 @@ pub(super) struct Sender {
 #[derive(Debug)]
 struct InFlight {
     request: RequestId,
-    /// Those of it that are not confirmed yet, in their order.
+    /// In their order.
     messages: Vec<MessageId>,
-    /// How many it carries.
-    size: usize,
     since: u64,
     /// Of the token it was made with.
     generation: u32,
@@ -183,16 +181,20 @@ impl Sender {
     pub fn discard<V>(&mut self, line: &mut Line<V>, place: Place, id: MessageId) -> bool {
         let Some(index) = self.outbox.position(id) else { return false };
         self.remove(line, place, index);
-        let sending = self.in_flight.as_ref().is_some_and(|send| send.messages.contains(&id));
+        let sending = self.is_sending(id);
         if sending {
             self.abort(line);
         }
         sending
     }
 
+    fn is_sending(&self, id: MessageId) -> bool {
+        self.in_flight.as_ref().is_some_and(|send| send.messages.contains(&id))
+    }
+
     /// Whether `id` is being sent together with others, whose answer puts all of them in their order.
     pub fn sends_in_batch(&self, id: MessageId) -> bool {
-        self.in_flight.as_ref().is_some_and(|send| send.size > 1 && send.messages.contains(&id))
+        self.in_flight.as_ref().is_some_and(|send| send.messages.len() > 1 && send.messages.contains(&id))
     }
 
     /// A message is in the table.
@@ -214,11 +216,9 @@ impl Sender {
     /// `id` is in the table. Where a broadcast was faster than the answer, that may still come, and says nothing new: to
     /// abort it would cost the connection it comes on.
     fn worked<V>(&mut self, line: &mut Line<V>, id: MessageId) {
-        let ended = self.in_flight.take_if(|send| {
-            send.messages.retain(|message| *message != id);
-            send.messages.is_empty()
-        });
-        if let Some(send) = ended {
+        let outbox = &self.outbox;
+        let ended = |send: &mut InFlight| send.messages.contains(&id) && !holds_any(outbox, &send.messages);
+        if let Some(send) = self.in_flight.take_if(ended) {
             line.token.accepted(send.generation, Verifier::Rest);
             self.got_through();
         }
@@ -260,21 +260,26 @@ impl Sender {
             return;
         }
         let most = if line.server.takes_no_batches { 1 } else { self.most };
-        let mut parts: Vec<_> = self.outbox.next(most).iter().map(|message| (message.id, &*message.body)).collect();
-        let messages: Vec<_> = parts.iter().map(|(id, _)| *id).collect();
-        if mutated(Mutation::RetryWithNewId) && self.backoff.tries() > 0 {
-            parts.iter_mut().for_each(|(id, _)| id.0 ^= u128::from(self.backoff.tries()) << 100);
+        let next = self.outbox.next(most);
+        let several = next.len() > 1;
+        let my_id = &line.config.my_id;
+        let mut body = SendBody::new(thread, my_id, thread.other(my_id).unwrap_or_default(), several);
+        let mut messages = Vec::with_capacity(next.len());
+        for index in next {
+            let Some(message) = self.outbox.get(index) else { continue };
+            let mut id = message.id;
+            messages.push(id);
+            if mutated(Mutation::RetryWithNewId) && self.backoff.tries() > 0 {
+                id.0 ^= u128::from(self.backoff.tries()) << 100;
+            }
+            body.push(id, &message.body);
         }
         if mutated(Mutation::UnstoreBeforeAnswer) {
             messages.iter().for_each(|id| line.emit(Output::Unstore(thread.clone(), *id)));
         }
-        let size = messages.len();
-        let my_id = &line.config.my_id;
-        let other = thread.other(my_id).unwrap_or_default();
-        let url = rest::send_url(&line.config.supabase_url, size > 1);
-        let body = rest::send_body(thread, my_id, other, &parts);
-        let request = line.rpc(access, url, body, false);
-        self.in_flight = Some(InFlight { request, messages, size, since: line.now(), generation: access.generation });
+        let url = rest::send_url(&line.config.supabase_url, several);
+        let request = line.rpc(access, url, body.end(), false);
+        self.in_flight = Some(InFlight { request, messages, since: line.now(), generation: access.generation });
     }
 
     pub fn awaits(&self, request: RequestId) -> bool {
@@ -283,7 +288,8 @@ impl Sender {
 
     /// Takes in the answer that it awaits.
     pub fn answered<V: Json>(&mut self, line: &mut Line<V>, place: Place, answer: Answer<V>) -> Fact<V> {
-        let Some(InFlight { messages, size, generation, .. }) = self.in_flight.take() else { return Fact::Nothing };
+        let Some(InFlight { messages, generation, .. }) = self.in_flight.take() else { return Fact::Nothing };
+        let size = messages.len();
         let outcome = rest::outcome(answer);
         if matches!(outcome, Outcome::Done(_)) {
             line.token.accepted(generation, Verifier::Rest);
@@ -293,16 +299,24 @@ impl Sender {
         } else if !matches!(outcome, Outcome::Token) {
             self.most = (size / 2).max(1);
         }
-        let waiting = messages.iter().find_map(|id| Some((*id, self.outbox.position(*id)?)));
-        let Some((message, index)) = waiting else { return Fact::Nothing };
+        let Some(message) = messages.into_iter().find(|id| self.holds(*id)) else { return Fact::Nothing };
+        let Some(index) = self.outbox.position(message) else { return Fact::Nothing };
         let error = match outcome {
-            Outcome::Done(value) => match read_rows(value, place.thread, &line.config.my_id, size) {
-                Some(rows) => return Fact::Sent(rows),
-                None => {
-                    let said = "insert_chat_message did not answer with a row that has a seq";
-                    ChatError::with(Code::SetupMissing, Some(said.into()))
+            Outcome::Done(value) => {
+                let mut rows = Vec::with_capacity(size);
+                for at in 0..size {
+                    let value = if size > 1 { value.at(at) } else { Some(value.clone()) };
+                    let read = |value| Row::read(value, place.thread.as_str(), &line.config.my_id).ok();
+                    if let Some(row) = value.and_then(read) {
+                        rows.push(row);
+                    }
                 }
-            },
+                if rows.len() == size {
+                    return Fact::Sent(rows);
+                }
+                let said = "insert_chat_message did not answer with a row that has a seq";
+                ChatError::with(Code::SetupMissing, Some(said.into()))
+            }
             Outcome::Token => {
                 line.token_refused(generation, Verifier::Rest);
                 return Fact::Nothing;
@@ -364,8 +378,6 @@ impl Sender {
     }
 }
 
-/// Reads what a send of `size` messages was answered with.
-fn read_rows<V: Json>(value: V, thread: &ThreadId, my_id: &str, size: usize) -> Option<Vec<Row<V>>> {
-    let values = if size == 1 { vec![value] } else { (0..value.len()?).map_while(|at| value.at(at)).collect() };
-    values.into_iter().map(|value| Row::read(value, thread.as_str(), my_id).ok()).collect()
+fn holds_any(outbox: &Outbox, messages: &[MessageId]) -> bool {
+    messages.iter().any(|id| outbox.position(*id).is_some())
 }

@@ -24,6 +24,8 @@ pub(super) struct Standing<'a> {
     pub stopped: Option<&'a ChatError>,
     /// The first page is there.
     pub loaded: bool,
+    /// What is shown is from storage.
+    pub from_cache: bool,
     /// Joined, and broadcasts are believed to arrive.
     pub receiving: bool,
     /// Why messages are not sent, if some wait.
@@ -87,7 +89,8 @@ impl Shown {
             _ => standing.stopped.or(signed_out).or(self.error.as_ref()).or(line.token.error()),
         };
         let error = error.cloned();
-        let state = State { status, has_older: standing.has_older, loading_older: standing.loading_older, error };
+        let Standing { has_older, loading_older, from_cache, .. } = standing;
+        let state = State { status, has_older, loading_older, from_cache, error };
         if self.state.as_ref() != Some(&state) {
             self.state = Some(state.clone());
             line.emit(Output::State(thread.clone(), state));

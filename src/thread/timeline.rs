@@ -5,6 +5,7 @@
 //! reads. Every change leaves as a [`Diff`].
 
 use super::covered::Covered;
+use super::entries::{Entries, Entry};
 use crate::io::Diff;
 use crate::line::rest::SeqRange;
 use crate::message::{Message, MessageId, Row};
@@ -14,7 +15,7 @@ use crate::mutation::{Mutation, mutated};
 /// that shows them has it.
 #[derive(Debug)]
 pub struct Timeline {
-    entries: Vec<Entry>,
+    entries: Entries,
     covered: Covered,
     page_size: u32,
     /// The newest message when the newest page was read last. What came alone since may stand on another history.
@@ -22,14 +23,6 @@ pub struct Timeline {
     /// The newest message when the newest page was asked for last: an answer that ends below it has lost it.
     last_when_asked: u64,
     doubt: Doubt,
-}
-
-/// A confirmed message. Packed: memory of WebAssembly is never given back, and an id's alignment would take a quarter of it.
-#[derive(Debug, Clone, Copy)]
-#[repr(Rust, packed(8))]
-struct Entry {
-    seq: u64,
-    id: MessageId,
 }
 
 /// Whether what is here may be wrong. If so the newest page is read whole.
@@ -56,14 +49,12 @@ pub struct Answered<V> {
 const MAX_HOLE_PAGES: u64 = 3;
 /// Among so many of the newest messages one is looked for that a recovery took back and its sender sent again.
 const RESENT: usize = 200;
-/// For so many messages more room is made at once.
-const GROWTH: usize = 256;
 
 impl Timeline {
     /// An empty window, to be filled in pages of `page_size`.
     pub fn new(page_size: u32) -> Self {
         Timeline {
-            entries: Vec::new(),
+            entries: Entries::default(),
             covered: Covered::default(),
             page_size,
             verified: 0,
@@ -84,7 +75,7 @@ impl Timeline {
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.entries.len() == 0
     }
 
     /// The highest number that is covered; 0 if none is.
@@ -99,7 +90,7 @@ impl Timeline {
 
     /// Whether a message is here.
     pub fn holds(&self, id: MessageId) -> bool {
-        self.entries.iter().any(|entry| { entry.id } == id)
+        self.entries.holds(id, usize::MAX)
     }
 }
 
@@ -186,7 +177,7 @@ impl Timeline {
     /// The same of a row that came alone.
     pub fn is_denied_by_row<V>(&self, row: &Row<V>) -> bool {
         // A message that was sent again got another number. Only the newest ones can have been.
-        let again = || self.entries.iter().rev().take(RESENT).any(|here| { here.id } == row.id);
+        let again = || self.entries.holds(row.id, RESENT);
         let denied = self.id_of(row.seq).map_or_else(again, |id| id != row.id);
         denied && !mutated(Mutation::KeepOldHistory)
     }
@@ -202,8 +193,8 @@ impl Timeline {
     }
 
     fn id_of(&self, seq: u64) -> Option<MessageId> {
-        let at = self.entries.binary_search_by_key(&seq, |entry| entry.seq).ok()?;
-        Some(self.entries[at].id)
+        let at = self.entries.find(seq).ok()?;
+        Some(self.entries.get(at)?.id)
     }
 
     fn last(&self) -> u64 {
@@ -215,6 +206,23 @@ impl Timeline {
         self.doubt = Doubt::No;
         self.last_when_asked = 0;
         self.forget_below(u64::MAX)
+    }
+
+    /// Takes in rows of an earlier visit, as far as there is no hole before the newest. Returns the changes. The newest page
+    /// takes the place of all of them.
+    pub fn cached<V>(&mut self, mut rows: Vec<Row<V>>) -> Vec<Diff<V>> {
+        let mut first = rows.len().saturating_sub(1);
+        while first > 0 && rows[first - 1].seq + 1 == rows[first].seq {
+            first -= 1;
+        }
+        let rows = rows.split_off(first);
+        if let (Some(low), Some(high)) = (rows.first(), rows.last()) {
+            self.covered.add(low.seq, high.seq);
+        }
+        if !mutated(Mutation::CacheIsTruth) {
+            self.outdate();
+        }
+        self.merge(rows)
     }
 
     /// Takes in the answer to a read of `range`. Returns the changes.
@@ -263,18 +271,15 @@ impl Timeline {
     pub fn trim<V>(&mut self) -> Vec<Diff<V>> {
         let extra = self.entries.len().saturating_sub(self.page_size as usize);
         match self.entries.get(extra) {
-            Some(first) if extra > 0 => {
-                let first = first.seq;
-                self.forget_below(first)
-            }
+            Some(first) if extra > 0 => self.forget_below(first.seq),
             _ => Vec::new(),
         }
     }
 
     fn forget_below<V>(&mut self, first: u64) -> Vec<Diff<V>> {
         self.covered.forget_below(first);
-        let count = self.entries.partition_point(|entry| entry.seq < first);
-        self.entries.drain(..count);
+        let (Ok(count) | Err(count)) = self.entries.find(first);
+        self.entries.remove_first(count);
         if count > 0 { vec![Diff::Remove { at: 0, count }] } else { Vec::new() }
     }
 
@@ -290,15 +295,11 @@ impl Timeline {
     fn merge<V>(&mut self, rows: Vec<Row<V>>) -> Vec<Diff<V>> {
         let mut diffs = Vec::new();
         for row in rows {
-            let at = match self.entries.binary_search_by_key(&row.seq, |here| here.seq) {
+            let at = match self.entries.find(row.seq) {
                 Ok(_) if !mutated(Mutation::NoDedupe) => continue,
                 _ if mutated(Mutation::OrderByArrival) => self.entries.len(),
                 Ok(at) | Err(at) => at,
             };
-            // Not doubled, for the same reason.
-            if self.entries.len() == self.entries.capacity() {
-                self.entries.reserve_exact(GROWTH);
-            }
             self.entries.insert(at, Entry { seq: row.seq, id: row.id });
             diffs.push(Diff::Insert { at, message: Message::Sent(row) });
         }

@@ -2,7 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
-import { setUp, setting } from './stage.js'
+import { out, setUp } from './stage.js'
 import { Table, markdown } from './table.js'
 
 const NAMES = ['open', 'ingest', 'send', 'memory', 'size']
@@ -13,8 +13,8 @@ const MARKS = ['<!-- bench: written by `cargo xtask bench` -->', '<!-- /bench --
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { pairs: { type: 'string', default: String(PAIRS) } } })
 const names = positionals.length > 0 ? positionals : NAMES
 const pairs = Number(values.pairs)
-const about = { date: new Date().toISOString().slice(0, 10), machine: `${cpus().length} cores, ${cpus()[0].model}, Node ${process.versions.node}`, pairs }
-const out = new URL(`file://${setting('BENCH_OUT')}/`)
+const complete = names.length === NAMES.length && pairs >= PAIRS
+const about = { date: new Date().toISOString().slice(0, 10), machine: `${cpus().length} cores, ${cpus()[0].model}, Node ${process.versions.node}`, pairs, complete }
 
 const stage = await setUp()
 about.machine += `, Chromium ${stage.browser.version()}`
@@ -35,7 +35,7 @@ try {
 
 const goals = tables.flatMap(({ rows }) => rows.flatMap((row) => row.goals))
 console.log(`\n${goals.filter(({ held }) => held).length} goals held, ${goals.filter(({ held }) => !held).length} missed`)
-if (names.length === NAMES.length && pairs >= PAIRS) {
+if (complete) {
   const readme = new URL('../../README.md', import.meta.url)
   const text = await readFile(readme, 'utf8')
   const [from, to] = MARKS.map((mark) => text.indexOf(mark))

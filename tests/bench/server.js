@@ -17,6 +17,9 @@ const packed = promisify(gzip)
  */
 export async function serve({ dist, sources, token, ensure }) {
   let latency = 0
+  let connectRoundTrips = 0
+  // As in HTTP/2, which browsers would speak: what they ask at once shares a connection, one with cookies and one without.
+  const connected = new Map()
   let requests = 0
   const files = new Map()
 
@@ -28,15 +31,24 @@ export async function serve({ dist, sources, token, ensure }) {
     return files.get(path)
   }
 
-  const far = (answer) =>
+  async function connect({ socket, headers }) {
+    const kind = Boolean(headers.cookie)
+    if (!connected.has(kind)) connected.set(kind, socket.accepted + connectRoundTrips * latency)
+    const left = connected.get(kind) - performance.now()
+    if (left > 0) await sleep(left)
+  }
+
+  const far = (answer, connects = () => {}) =>
     createServer(async (request, response) => {
       requests += 1
+      await connects(request)
       await sleep(latency / 2)
       const { status = 200, headers = {}, body = '' } = await answer(request).catch((error) => ({ status: 500, body: String(error) }))
       await sleep(latency / 2)
       response.writeHead(status, headers).end(body)
-    })
+    }).on('connection', (socket) => Object.assign(socket, { accepted: performance.now() }))
 
+  // The page came from there, so that connection stands.
   const pages = far(async ({ url }) => {
     if (url === '/') return { headers: { 'content-type': TYPES.html, ...ISOLATED }, body: PAGE }
     const body = await file(url).catch(() => undefined)
@@ -62,13 +74,17 @@ export async function serve({ dist, sources, token, ensure }) {
     let text = ''
     for await (const chunk of request) text += chunk
     return { headers, body: JSON.stringify({ thread_id: await ensure(me, JSON.parse(text).other_mongo_id) }) }
-  })
+  }, connect)
 
   const at = (server) => new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(`http://127.0.0.1:${server.address().port}`)))
   return {
     pages: await at(pages),
     backend: await at(backend),
-    setLatency: (ms) => (latency = ms),
+    setDistance(ms, roundTrips) {
+      latency = ms
+      connectRoundTrips = roundTrips
+      connected.clear()
+    },
     requests: () => requests,
     close() {
       for (const server of [pages, backend]) {

@@ -7,8 +7,15 @@ import { chromium } from 'playwright-core'
 import { bundle } from './build.js'
 import { serve } from './server.js'
 
-export const PEERS = ['chopped-chat', 'supabase-js', 'realtime-postgrest']
+export const OURS = 'chopped-chat'
+export const PEERS = [OURS, 'supabase-js', 'realtime-postgrest']
 const TOKEN_MS = 3_600_000
+/** One for TCP and one for TLS 1.3. */
+const CONNECT_ROUND_TRIPS = 2
+/** What Supabase's gateway sends where it is not the hosted one. */
+const PREFLIGHT_AGE_S = 3600
+/** Messages a second of the free plan. */
+const MESSAGE_RATE = 100
 
 /** @param {string} name */
 export function setting(name) {
@@ -17,9 +24,13 @@ export function setting(name) {
   return value
 }
 
+/** Where results go. */
+export const out = new URL(`file://${setting('BENCH_OUT')}/`)
+
 export async function setUp() {
+  const began = performance.now()
   const url = setting('SUPABASE_URL')
-  const dist = new URL(`file://${setting('BENCH_OUT')}/dist/`)
+  const dist = new URL('dist/', out)
   await mkdir(dist, { recursive: true })
   for (const peer of [...PEERS, 'floors']) await bundle(`peers/${peer}.js`, fileURLToPath(new URL(peer, dist)))
 
@@ -64,13 +75,18 @@ export async function setUp() {
       await context.addCookies([{ name: 'who', value: `${who.id}.${who.mongoId}`, url: server.backend }])
       const page = await context.newPage()
       await prepare?.(page)
-      await page.goto(server.pages)
-      await page.waitForFunction(() => 'bench' in globalThis)
+      await this.reload(page)
       return page
     },
 
-    /** A word for those who wait. */
-    round: (at, of) => console.error(`… round ${at + 1} of ${of}`),
+    /** What the page's browser keeps, it has; the page itself begins anew. */
+    async reload(page) {
+      await page.goto(server.pages)
+      await page.waitForFunction(() => 'bench' in globalThis)
+    },
+
+    /** A word for those who wait: `cargo xtask bench` shows the last one. */
+    progress: (what, at, of) => console.error(`… ${what}, ${at < 0 ? 'warm-up' : `round ${at + 1} of ${of}`}, ${Math.round((performance.now() - began) / 1000)} s`),
 
     /** What a peer must know. */
     config: (me, other, more) => ({
@@ -84,10 +100,19 @@ export async function setUp() {
       ...more,
     }),
 
-    /** So far away is everything from here on. */
-    async latency(ms) {
-      server.setLatency(ms)
-      await admin('POST', '/latency', { ms })
+    /** What a page can be connected to ahead, without cookies and with them. */
+    links: () => [...[url, server.backend].map((href) => ({ href, credentials: 'omit' })), { href: server.backend, credentials: 'include' }],
+
+    /**
+     * So far away is everything from here on. Where it is `hosted`, each new connection waits for TCP and TLS, preflights come
+     * without an age, and broadcasts above the message rate are dropped.
+     */
+    async network({ ms = 0, hosted = false } = {}) {
+      const connect_round_trips = hosted ? CONNECT_ROUND_TRIPS : 0
+      server.setDistance(ms, connect_round_trips)
+      await admin('POST', '/latency', { ms, connect_round_trips })
+      await admin('POST', '/preflight-age', { s: hosted ? null : PREFLIGHT_AGE_S })
+      await admin('POST', '/message-rate', { per_second: hosted ? MESSAGE_RATE : null })
     },
 
     /** HTTP requests that the servers saw so far: downloads, preflights and socket handshakes are some of them. */

@@ -102,7 +102,8 @@ export async function thread() {
       setting('SUPABASE_ANON_KEY'),
       other.token,
     )
-  return { options, threadId: thread_id, me, other: { ...other, says } }
+  const isErased = () => post('/rest/v1/rpc/erase_chat_person', { _mongo_id: other.mongoId })
+  return { options, threadId: thread_id, me, other: { ...other, says, isErased } }
 }
 
 /**

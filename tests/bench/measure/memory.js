@@ -6,11 +6,13 @@ const FEW = 50
 const CHATS = 10
 const MANY = 10_000
 const HOURS = 24
+/** Chats that a page may well have open. */
+const SEVERAL = 5
+/** Requests an hour, however many chats there are. */
+const POLLS = 81
 /** Counted, not timed: more rounds would say the same. */
 const LIVES = 5
 const DAYS = 1
-/** So many chats are open in a day. */
-const IDLE = [1, 5]
 const FORGOTTEN_MS = 120_000
 
 export async function measure(stage, pairs, table) {
@@ -65,9 +67,11 @@ export async function measure(stage, pairs, table) {
     }
   }
 
-  async function day(peer, chats) {
+  /** What a page with so many chats says in an hour of it. */
+  async function day(peer, { chats = 1, hidden = false } = {}) {
     const { page, open } = await faked(peer)
     for (let n = 0; n < chats; n++) await open(FEW)
+    if (hidden) await page.evaluate(hide)
     const before = await page.evaluate(() => ({ ...globalThis.faked.traffic }))
     await page.clock.runFor(HOURS * 3_600_000)
     const after = await page.evaluate(() => ({ ...globalThis.faked.traffic }))
@@ -76,34 +80,46 @@ export async function measure(stage, pairs, table) {
   }
 
   const lives = Object.fromEntries(PEERS.map((peer) => [peer, []]))
-  const days = new Map(IDLE.map((chats) => [chats, Object.fromEntries(PEERS.map((peer) => [peer, []]))]))
+  const [days, busyDays, hiddenDays] = [1, 2, 3].map(() => Object.fromEntries(PEERS.map((peer) => [peer, []])))
   for (let pair = 0; pair < Math.min(pairs, LIVES); pair++) {
     for (const peer of PEERS) {
+      stage.progress(`memory, ${peer}`, pair, Math.min(pairs, LIVES))
       lives[peer].push(await lifetime(peer))
-      for (const [chats, of] of pair < DAYS ? days : []) of[peer].push(await day(peer, chats))
+      if (pair >= DAYS) continue
+      stage.progress(`memory, idle days, ${peer}`, pair, DAYS)
+      days[peer].push(await day(peer))
+      busyDays[peer].push(await day(peer, { chats: SEVERAL }))
+      hiddenDays[peer].push(await day(peer, { hidden: true }))
     }
   }
 
+  const beside = (most) => ({ against: 'supabase-js', most })
   const rows = (of, unit, names) => {
-    for (const [name, take] of names) {
-      table.row({ name, unit, compare: !name.startsWith('of that'), samples: Object.fromEntries(PEERS.map((peer) => [peer, of[peer].map(take)])) })
+    for (const [name, take, ...goals] of names) {
+      table.row({ name, unit, goals, compare: !name.startsWith('of that'), samples: Object.fromEntries(PEERS.map((peer) => [peer, of[peer].map(take)])) })
     }
   }
   rows(lives, 'KiB', [
-    ['loaded, one chat of 50 open (JS heap + wasm)', ({ first }) => first],
+    ['loaded, one chat of 50 open (JS heap + wasm)', ({ first }) => first, beside(1.3)],
     ['one more chat of 50', ({ another }) => another],
-    ['1,000 messages more', ({ thousand }) => thousand],
-    ['two minutes after all are closed', ({ closed }) => closed],
+    ['1,000 messages more', ({ thousand }) => thousand, beside(1)],
+    ['two minutes after all are closed', ({ closed }) => closed, beside(1.3)],
     ['of that WebAssembly, which never shrinks', ({ wasm }) => wasm],
   ])
-  for (const [chats, of] of days) {
-    const idle = chats === 1 ? 'idle' : `${chats} chats idle`
-    rows(of, '', [
-      [`${idle}, HTTP requests per hour`, ({ requests }) => requests],
-      [`${idle}, frames sent per hour`, ({ framesOut }) => framesOut],
-    ])
-    rows(of, 'KiB', [[`${idle}, KiB both ways per hour`, ({ bytes }) => bytes / 1024]])
-  }
+  rows(days, '', [
+    ['idle, HTTP requests per hour', ({ requests }) => requests, { most: POLLS }],
+    ['idle, frames sent per hour', ({ framesOut }) => framesOut],
+  ])
+  rows(busyDays, '', [[`idle with ${SEVERAL} chats, HTTP requests per hour`, ({ requests }) => requests, { most: POLLS }]])
+  rows(hiddenDays, '', [['hidden, HTTP requests per hour', ({ requests }) => requests, { most: 0 }]])
+  rows(days, 'KiB', [['idle, KiB both ways per hour', ({ bytes }) => bytes / 1024]])
+}
+
+/** As for a tab behind another one. */
+function hide() {
+  Object.defineProperty(document, 'visibilityState', { get: () => 'hidden' })
+  Object.defineProperty(document, 'hidden', { get: () => true })
+  document.dispatchEvent(new Event('visibilitychange'))
 }
 
 /** Before anything runs: WebAssembly's memory is the one heap that no tool counts. */

@@ -3,7 +3,7 @@ import { readFile, readdir } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { bundle } from '../build.js'
-import { setting } from '../stage.js'
+import { out } from '../stage.js'
 
 const ENTRIES = { 'chopped-chat': 'sizes/chopped-chat.js', 'supabase-js': 'sizes/supabase-js.js', 'realtime-postgrest': 'sizes/realtime-postgrest.js' }
 /** Loaded only where the .wasm file can't be. */
@@ -12,7 +12,7 @@ const FALLBACK = 'inline.js'
 export async function measure(_stage, _pairs, table) {
   const samples = {}
   for (const [peer, entry] of Object.entries(ENTRIES)) {
-    const dir = new URL(`file://${setting('BENCH_OUT')}/size/${peer}/`)
+    const dir = new URL(`size/${peer}/`, out)
     await bundle(entry, fileURLToPath(dir))
     const files = (await readdir(dir)).filter((name) => name !== FALLBACK)
     const contents = await Promise.all(files.map((name) => readFile(new URL(name, dir))))

@@ -1,8 +1,11 @@
 import init, { ChatSession, prefetch } from 'chopped-chat'
 
-/** What `useChat` does as well. @param {object} [config] @param {Promise<Response>} [wasm] where the page asked for it already */
-export function prepare(config, wasm) {
-  const loaded = wasm ? wasm.then(init) : init()
+let begun
+
+/** What `useChat` does as well. @param {object} [config] @param {object} [asked] what the page asked already: `page/help.js` */
+export function prepare(config, asked) {
+  begun = asked && { getToken: () => asked.token.then((answer) => answer.json()), ensureThread: () => asked.ensured }
+  const loaded = asked ? asked.wasm.then(init) : init()
   if (config) void prefetch(optionsOf(config))
   return loaded
 }
@@ -10,12 +13,10 @@ export function prepare(config, wasm) {
 const optionsOf = (config) => ({
   supabaseUrl: config.url,
   supabaseAnonKey: config.key,
-  tokenUrl: config.tokenUrl,
-  ensureThreadUrl: config.ensureUrl,
   myMongoId: config.me,
   otherMongoId: config.other,
   pageSize: config.pageSize,
-  persistOutbox: config.persistOutbox,
+  ...(begun ?? { tokenUrl: config.tokenUrl, ensureThreadUrl: config.ensureUrl }),
 })
 
 export function openChat(config, changed) {

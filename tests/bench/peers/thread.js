@@ -6,8 +6,9 @@ const COLUMNS = 'id, thread_id, sender_mongo_id, body, created_at, seq'
  * @param {{ rest: any, realtime: any, channels: any }} clients `rest` has from() and rpc(), `channels` channel() and removeChannel()
  * @param {{ ensureUrl: string, me: string, other: string, pageSize: number }} config
  * @param {(state: { messages: object[], live: boolean }) => void} changed
+ * @param {Promise<Response>} [begun] of the thread that is to be
  */
-export function openThread({ rest, realtime, channels }, config, changed) {
+export function openThread({ rest, realtime, channels }, config, changed, begun = ensure(config)) {
   const { me, other } = config
   const threadId = [me, other].sort().join('__')
   let messages = []
@@ -41,7 +42,9 @@ export function openThread({ rest, realtime, channels }, config, changed) {
   }
 
   async function open() {
-    const ensured = ensure(config)
+    const ensured = begun.then((response) => {
+      if (!response.ok) throw new Error(`ensure: ${response.status}`)
+    })
     const first = page().then((read) => show([...read, ...without(read)]))
     // A join before the thread is there would be refused.
     await Promise.all([realtime.setAuth(), ensured])
@@ -75,12 +78,10 @@ export function openThread({ rest, realtime, channels }, config, changed) {
   }
 }
 
-async function ensure({ ensureUrl, other }) {
-  const response = await fetch(ensureUrl, {
+const ensure = ({ ensureUrl, other }) =>
+  fetch(ensureUrl, {
     method: 'POST',
     credentials: 'include',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ other_mongo_id: other }),
   })
-  if (!response.ok) throw new Error(`ensure: ${response.status}`)
-}

@@ -57,6 +57,7 @@ pub const REQUIRED: &[&str] = &[
     "page: open",
     "page: retry",
     "page: send",
+    "page: shown from the cache",
     "send: several at once",
     "send: several at once, refused",
     "send: several at once, to an older database",

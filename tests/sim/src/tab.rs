@@ -18,6 +18,18 @@ pub struct Screen {
 }
 
 impl Screen {
+    /// Writes to storage what the server said last, or what it was said to have said.
+    fn keep(&self, page: &mut Vec<Value>) {
+        let rows = self.messages.iter().filter_map(|message| match message {
+            Message::Sent(row) => Some(row.value.clone()),
+            Message::Pending(_) => None,
+        });
+        let rows: Vec<_> = rows.collect();
+        if !rows.is_empty() {
+            *page = rows[rows.len().saturating_sub(100)..].to_vec();
+        }
+    }
+
     /// The numbers of the confirmed messages.
     pub fn seqs(&self) -> Vec<u64> {
         self.messages.iter().filter_map(Message::seq).collect()
@@ -44,6 +56,8 @@ pub struct Tab {
     pub open: BTreeMap<ThreadId, u32>,
     /// Pending messages in storage, which survives the tab.
     pub storage: BTreeMap<MessageId, (ThreadId, PendingMessage)>,
+    /// The newest page of each thread, as storage keeps it.
+    pub cache: BTreeMap<ThreadId, Vec<Value>>,
     /// What is written once storage has been read, while it is being read: until then its order is not known.
     unwritten: Option<BTreeMap<MessageId, (ThreadId, PendingMessage)>>,
     /// True time of the incarnation's start, plus all that its monotonic clock slept through.
@@ -108,6 +122,7 @@ impl Tab {
             screens: BTreeMap::new(),
             open: BTreeMap::new(),
             storage: BTreeMap::new(),
+            cache: BTreeMap::new(),
             unwritten: None,
             mono_zero: 0,
             wall_offset: 0,
@@ -208,6 +223,13 @@ impl Tab {
                         Status::AuthRequired => "state: auth-required",
                         Status::Closed => "state: closed",
                     });
+                    if state.from_cache {
+                        coverage.hit("page: shown from the cache");
+                        let stopped = state.status == Status::Closed && self.open.get(&thread).is_some_and(|n| *n > 0);
+                        if stopped || matches!(state.status, Status::Live | Status::AuthRequired) {
+                            return Err(format!("{} shows a cached page while it is {:?}", self.person, state.status));
+                        }
+                    }
                     self.screens.entry(thread).or_default().state = Some(state);
                 }
                 Output::Store(thread, message) => {
@@ -236,6 +258,7 @@ impl Tab {
         for thread in changed {
             if let Some(screen) = self.screens.get(&thread) {
                 screen.check(&thread, server).map_err(|why| format!("{}'s screen: {why}", self.person))?;
+                screen.keep(self.cache.entry(thread).or_default());
             }
         }
         Ok(rest)

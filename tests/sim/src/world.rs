@@ -72,6 +72,7 @@ enum Event {
     ReplicationReady(u32),
     Restart(TabId),
     /// Storage has been read: this is what an earlier life of the tab left.
+    Cached(TabId, u32, ThreadId, Value),
     Restored(TabId, u32, BTreeMap<ThreadId, Vec<PendingMessage>>),
     Wakes(TabId),
     Online(TabId),
@@ -354,6 +355,7 @@ impl World {
         | Event::SocketOpens(tab, ..)
         | Event::SocketDies(tab, ..)
         | Event::FrameDelivered(tab, ..)
+        | Event::Cached(tab, ..)
         | Event::Restored(tab, ..)
         | Event::Act(tab) = event
             && self.tabs[tab].asleep_until > time
@@ -459,6 +461,11 @@ impl World {
                     self.start(tab)?;
                 }
             }
+            Event::Cached(tab, life, thread, page) => {
+                if self.tabs[tab].life == life {
+                    self.feed(tab, Input::Cached { thread, page })?;
+                }
+            }
             Event::Restored(tab, life, stored) => {
                 if self.tabs[tab].life == life {
                     self.restored(tab, stored)?;
@@ -536,6 +543,10 @@ impl World {
     fn open(&mut self, tab: TabId, thread: &ThreadId) -> Result<(), String> {
         self.hit("page: open");
         *self.tabs[tab].open.entry(thread.clone()).or_default() += 1;
+        if let Some(page) = self.tabs[tab].cache.get(thread).cloned() {
+            let delay = self.rng.up_to(50);
+            self.after(delay, Event::Cached(tab, self.tabs[tab].life, thread.clone(), page.into()));
+        }
         self.feed(tab, Input::Open { thread: thread.clone(), page_size: self.page_size })
     }
 

@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 
 use crate::Server;
 use crate::faults::Rule;
+use crate::network::Distance;
 use crate::tokens::now;
 
 const CONNECTIONS_END: Duration = Duration::from_millis(20);
@@ -98,21 +99,16 @@ async fn clear_faults(State(server): State<Arc<Server>>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-#[derive(Deserialize)]
-struct Latency {
-    ms: u64,
-}
-
 async fn latency(State(server): State<Arc<Server>>, body: String) -> Response {
-    let latency: Latency = match serde_json::from_str(&body) {
-        Ok(latency) => latency,
+    let distance: Distance = match serde_json::from_str(&body) {
+        Ok(distance) => distance,
         Err(error) => {
-            let message = format!("not {{\"ms\": n}}: {error}");
+            let message = format!("not {{\"ms\": n, \"connect_round_trips\"?: n}}: {error}");
             return refuse(StatusCode::BAD_REQUEST, "bad-latency", message);
         }
     };
-    server.faults.set_latency_ms(latency.ms);
-    Json(json!({"ms": latency.ms})).into_response()
+    server.network.set(distance);
+    Json(distance).into_response()
 }
 
 #[derive(Deserialize)]
@@ -172,7 +168,7 @@ async fn state(State(server): State<Arc<Server>>) -> Response {
         "requests": server.request_counts(),
         "streaming": server.hub.streaming(),
         "faults": {"total": server.faults.total(), "rules": server.faults.rules()},
-        "latency_ms": server.faults.latency_ms(),
+        "latency": server.network.distance(),
         "preflight_age_s": server.preflight_age_s(),
         "message_rate": server.hub.rate.state(),
     }))

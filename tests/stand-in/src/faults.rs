@@ -226,7 +226,6 @@ fn bare_topic(topic: &str) -> &str {
 pub struct Faults {
     rules: Mutex<Vec<Rule>>,
     total: AtomicU64,
-    latency_ms: AtomicU64,
     /// Rises with every set of rules that touches requests. Open HTTP connections end then: a browser silently repeats a request that
     /// dies on a connection that had served one before, and the test would see no fault.
     generation: watch::Sender<u64>,
@@ -234,12 +233,7 @@ pub struct Faults {
 
 impl Default for Faults {
     fn default() -> Self {
-        Self {
-            rules: Mutex::default(),
-            total: AtomicU64::new(0),
-            latency_ms: AtomicU64::new(0),
-            generation: watch::Sender::new(0),
-        }
+        Self { rules: Mutex::default(), total: AtomicU64::new(0), generation: watch::Sender::new(0) }
     }
 }
 
@@ -296,19 +290,6 @@ impl Faults {
         rule.done += 1;
         self.total.fetch_add(1, Ordering::Relaxed);
         Some(rule.effect.clone())
-    }
-
-    /// Half of the injected round trip: what one direction costs.
-    pub fn one_way(&self) -> Duration {
-        Duration::from_micros(self.latency_ms.load(Ordering::Relaxed) * 500)
-    }
-
-    pub fn latency_ms(&self) -> u64 {
-        self.latency_ms.load(Ordering::Relaxed)
-    }
-
-    pub fn set_latency_ms(&self, round_trip: u64) {
-        self.latency_ms.store(round_trip, Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Rule>> {

@@ -4,6 +4,7 @@
 pub mod admin;
 pub mod auth;
 pub mod faults;
+pub mod network;
 pub mod postgres;
 pub mod realtime;
 pub mod rest;
@@ -34,6 +35,7 @@ use tokio::task::JoinSet;
 use tokio_postgres::NoTls;
 
 use faults::{Faults, Place, Subject};
+use network::Network;
 use postgres::{Postgres, PostgresOptions};
 use realtime::{hub::Hub, stream};
 use tokens::Tokens;
@@ -147,6 +149,7 @@ impl Stack {
             cache: rest::catalog::Cache::default(),
             hub: Arc::new(Hub::default()),
             faults: Arc::new(Faults::default()),
+            network: Network::default(),
             jwt_expiry_s: AtomicU64::new(options.settings.jwt_expiry.as_secs()),
             preflight_age_s: Mutex::new(Some(PREFLIGHT_AGE_S)),
             settings: options.settings,
@@ -199,6 +202,7 @@ pub struct Server {
     pub tokens: Tokens,
     pub hub: Arc<Hub>,
     pub faults: Arc<Faults>,
+    pub network: Network,
     pub settings: Settings,
     /// Seconds that an access token lasts from now on; `Settings::jwt_expiry` until the admin port says otherwise.
     pub jwt_expiry_s: AtomicU64,

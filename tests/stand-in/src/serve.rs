@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use serde_json::json;
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 use tower::ServiceExt;
 
 use crate::Server;
@@ -61,13 +62,14 @@ pub async fn run(listener: TcpListener, router: Router, server: Option<Arc<Serve
 }
 
 async fn serve(io: TokioIo<tokio::net::TcpStream>, peer: SocketAddr, router: Router, server: Option<Arc<Server>>) {
+    let accepted = Instant::now();
     let mut generation = server.as_ref().map(|s| s.faults.generation());
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let (router, server) = (router.clone(), server.clone());
         async move {
             let request = request.map(Body::new);
             let response = match &server {
-                Some(server) => gateway(server, &router, request).await,
+                Some(server) => gateway(server, &router, request, accepted).await,
                 None => answer(&router, request).await,
             };
             match response.extensions().get::<Abort>() {
@@ -103,13 +105,15 @@ async fn answer(router: &Router, request: Request<Body>) -> Response {
     response.unwrap_or_else(|never| match never {})
 }
 
-async fn gateway(server: &Arc<Server>, router: &Router, request: Request<Body>) -> Response {
-    tokio::time::sleep(server.faults.one_way()).await;
+async fn gateway(server: &Arc<Server>, router: &Router, request: Request<Body>, accepted: Instant) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let socket = path == "/realtime/v1/websocket" && method == Method::GET;
+    server.network.connected(accepted, socket).await;
+    tokio::time::sleep(server.network.one_way()).await;
     server.count(&method, &path);
     let wants = request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS).cloned();
     let once = server.faults.touch_requests();
-    let mut response = if path == "/realtime/v1/websocket" && method == Method::GET {
+    let mut response = if socket {
         answer(router, request).await
     } else {
         let subject = Subject { method: method.as_str(), path: &path, ..Subject::default() };
@@ -145,7 +149,7 @@ async fn gateway(server: &Arc<Server>, router: &Router, request: Request<Body>) 
     if once && !upgraded {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    tokio::time::sleep(server.faults.one_way()).await;
+    tokio::time::sleep(server.network.one_way()).await;
     response
 }
 

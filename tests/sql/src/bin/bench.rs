@@ -21,7 +21,7 @@ const MESSAGES_PER_THREAD: u64 = 200;
 const ROUNDS: usize = 300;
 const WRITERS: usize = 16;
 const BUFFERS_GOAL: f64 = 1.3;
-const SEND_GOAL: f64 = 2.0;
+const SEND_GOAL: f64 = 2.5;
 const PAGE_GOAL: f64 = 1.5;
 /// Threads of one account, a shop's, and what the most of them may cost beside the fewest.
 const HUBS: [u32; 3] = [100, 10_000, 100_000];

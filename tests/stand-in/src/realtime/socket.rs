@@ -128,7 +128,7 @@ async fn read(
         if let Some(delay) = effect.delay() {
             tokio::time::sleep(delay).await;
         }
-        let due = Instant::now() + server.faults.one_way();
+        let due = Instant::now() + server.network.one_way();
         if effect.duplicate {
             let _ = received.send((due, Received::Frame(Box::new(frame.clone()))));
         }
@@ -475,7 +475,7 @@ impl Socket {
             if established {
                 let payload = system(name, "ok", "Replication connection established");
                 let frame = self.writer.push(&channel.join_ref, name, "system", &payload);
-                let due = now + self.server.faults.one_way();
+                let due = now + self.server.network.one_way();
                 let _ = self.out.send((due, Send::Frame(Box::new(frame))));
             } else if ready_by <= now {
                 late.push(name.clone());
@@ -527,12 +527,12 @@ impl Socket {
     }
 
     fn send(&self, frame: Outgoing) {
-        let due = Instant::now() + self.server.faults.one_way();
+        let due = Instant::now() + self.server.network.one_way();
         let _ = self.out.send((due, Send::Frame(Box::new(frame))));
     }
 
     fn close_socket(self, code: u16) {
-        let due = Instant::now() + self.server.faults.one_way();
+        let due = Instant::now() + self.server.network.one_way();
         let _ = self.out.send((due, Send::Close(code)));
     }
 }

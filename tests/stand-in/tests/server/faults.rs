@@ -141,6 +141,24 @@ fn latency_is_a_round_trip_for_all() {
 }
 
 #[test]
+fn a_new_connection_waits_for_its_round_trips() {
+    run_alone(async {
+        let set_latency = |distance: Value| ask_admin("POST", "/latency").json(&distance).answer();
+        let set = set_latency(json!({"ms": 50, "connect_round_trips": 10})).await;
+        assert_eq!(set.body, json!({"ms": 50, "connect_round_trips": 10}));
+        assert_eq!(ask_admin("GET", "/state").answer().await.body["latency"], set.body);
+        let (_, first) = timed(ask("GET", "/auth/v1/health").answer()).await;
+        let (handshaken, socket) = timed(connect(Vsn::V2)).await;
+        drop(handshaken);
+        set_latency(json!({"ms": 0})).await;
+        for time in [first, socket] {
+            assert!(time >= Duration::from_millis(540), "{time:?}");
+        }
+        assert_eq!(set_latency(json!({"connect_round_trips": 2})).await.code(), (400, "bad-latency"));
+    });
+}
+
+#[test]
 fn a_policy_that_cannot_be_evaluated_is_told_as_a_refusal() {
     run_alone(async {
         let (person, room) = member("").await;
