@@ -68,7 +68,7 @@ pub(crate) struct Server {
     pub tells_ready: bool,
     /// Whether its sql/ is from before `insert_chat_messages`.
     pub takes_no_batches: bool,
-    /// Whether its sql/ is from before `sync_chat`.
+    /// Whether it, or a proxy on the way, refuses `sync_chat`: its sql/ may be older.
     pub takes_no_sync: bool,
 }
 

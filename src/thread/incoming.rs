@@ -1,6 +1,6 @@
 //! What follows from what the server says.
 
-use super::read::{self, Cause, Purpose};
+use super::read::{Cause, Purpose};
 use super::reader;
 use super::sender;
 use super::timeline::Answered;
@@ -99,24 +99,17 @@ impl Thread {
                 sender::Fact::Nothing => {}
             }
         } else {
-            let outcome = read::outcome(answer, &self.id, &line.config.my_id);
-            let fact = self.reader.answered(line, Some(request), outcome);
-            self.was_read(line, fact);
-        }
-    }
-
-    /// A read has ended.
-    pub(super) fn was_read<V>(&mut self, line: &mut Line<V>, fact: reader::Fact<V>) {
-        match fact {
-            reader::Fact::Page(purpose, range, answered) => self.page_came(line, purpose, range, answered),
-            reader::Fact::Failed(error, asked) => {
-                if asked {
-                    self.settle_older(line, Err(error.clone()));
+            match self.reader.answered(line, &self.id, request, answer) {
+                reader::Fact::Page(purpose, range, answered) => self.page_came(line, purpose, range, answered),
+                reader::Fact::Failed(error, asked) => {
+                    if asked {
+                        self.settle_older(line, Err(error.clone()));
+                    }
+                    self.shown.failed(error);
                 }
-                self.shown.failed(error);
+                reader::Fact::Stop(error) => self.stop(line, error),
+                reader::Fact::Nothing => {}
             }
-            reader::Fact::Stop(error) => self.stop(line, error),
-            reader::Fact::Nothing => {}
         }
     }
 

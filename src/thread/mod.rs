@@ -41,11 +41,9 @@ use crate::mutation::{Mutation, mutated};
 use crate::thread_id::ThreadId;
 use ensure::Ensure;
 use poll::Broadcasts;
-pub(crate) use read::read_rows;
 use reader::{Reader, Situation};
 use sender::{Place, Sender};
 use shown::{Shown, Standing};
-pub(crate) use timeline::Answered;
 use timeline::Timeline;
 use watch::Watch;
 

@@ -1,20 +1,21 @@
 //! One read: what it is for, which messages it asks for, what it is answered with.
 
 use super::timeline::Answered;
-use crate::error::{ChatError, Code};
-use crate::io::{Answer, RequestId};
+use crate::io::RequestId;
 use crate::json::Json;
 use crate::line::Line;
-use crate::line::rest::{self, Outcome, SeqRange};
+use crate::line::rest::{self, SeqRange};
 use crate::line::token::Access;
 use crate::message::Row;
 use crate::thread_id::ThreadId;
 
+/// In the place of a request's name: it is the thread's part of a sync.
+pub(super) const OF_SYNC: RequestId = RequestId(0);
+
 /// A read whose answer is awaited.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Read {
-    /// `None`: it is the thread's part of a sync.
-    pub request: Option<RequestId>,
+    pub request: RequestId,
     pub purpose: Purpose,
     pub range: SeqRange,
     /// Of the token it was made with.
@@ -53,31 +54,13 @@ impl Read {
         may_be_early: bool,
     ) -> Read {
         let (url, body) = (rest::page_url(&line.config.supabase_url), rest::page_body(thread, range));
-        let request = Some(line.rpc(access, url, body, may_be_early));
+        let request = line.rpc(access, url, body, may_be_early);
         Read { request, purpose, range, generation: access.generation }
     }
 }
 
-/// What the answer to a read means.
-pub(super) fn outcome<V: Json>(answer: Answer<V>, thread: &ThreadId, my_id: &str) -> Outcome<Answered<V>> {
-    match rest::outcome(answer) {
-        Outcome::Done(value) => match read_rows(&value, thread, my_id) {
-            Some(answered) => Outcome::Done(answered),
-            None => {
-                let said = "list_chat_messages did not answer with rows that have a seq";
-                Outcome::Later(ChatError::with(Code::Server, Some(said.into())), 0)
-            }
-        },
-        Outcome::Token => Outcome::Token,
-        Outcome::Later(error, at_least) => Outcome::Later(error, at_least),
-        Outcome::Refused(error) => Outcome::Refused(error),
-        Outcome::Blocked(status, error) => Outcome::Blocked(status, error),
-        Outcome::Unusable(error) => Outcome::Unusable(error),
-    }
-}
-
 /// Reads rows; `None` if they are none that tell which messages there are.
-pub(crate) fn read_rows<V: Json>(value: &V, thread: &ThreadId, my_id: &str) -> Option<Answered<V>> {
+pub(super) fn read_rows<V: Json>(value: &V, thread: &ThreadId, my_id: &str) -> Option<Answered<V>> {
     let count = value.len()?;
     let (mut rows, mut span) = (Vec::new(), None);
     for value in (0..count).filter_map(|i| value.at(i)) {

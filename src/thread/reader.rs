@@ -3,14 +3,15 @@
 //! Two reads may be in flight: one at the newest end (the newest page or a hole) and one of older messages.
 
 use super::poll::{Broadcasts, Poll};
-use super::read::{Cause, Purpose, Read};
+use super::read::{Cause, OF_SYNC, Purpose, Read, read_rows};
 use super::timeline::{Answered, Timeline};
 use crate::error::{ChatError, Code};
-use crate::io::RequestId;
+use crate::io::{Answer, RequestId};
+use crate::json::Json;
 use crate::line::Line;
 use crate::line::backoff::Backoff;
 use crate::line::pace::Pace;
-use crate::line::rest::{Outcome, SeqRange};
+use crate::line::rest::{self, Outcome, SeqRange};
 use crate::line::token::{Access, Verifier};
 use crate::mutation::{Mutation, mutated};
 use crate::thread_id::ThreadId;
@@ -245,7 +246,7 @@ impl Reader {
     }
 
     pub fn awaits(&self, request: RequestId) -> bool {
-        self.reads().any(|read| read.request == Some(request))
+        self.reads().any(|read| read.request == request)
     }
 
     fn reads(&self) -> impl Iterator<Item = Read> {
@@ -256,24 +257,40 @@ impl Reader {
         self.newest.into_iter().chain(older)
     }
 
-    /// Takes in an answer that it awaits: to `request`, or of a sync.
-    pub fn answered<V>(
+    /// Takes in an answer that it awaits.
+    pub fn answered<V: Json>(
         &mut self,
         line: &mut Line<V>,
-        request: Option<RequestId>,
-        outcome: Outcome<Answered<V>>,
+        thread: &ThreadId,
+        request: RequestId,
+        answer: Answer<V>,
     ) -> Fact<V> {
         let Some(Read { purpose, range, generation, .. }) = self.ended(request) else { return Fact::Nothing };
-        let (error, at_least) = match outcome {
-            Outcome::Done(answered) => {
-                line.token.accepted(generation, Verifier::Rest);
-                line.server.good_news = true;
-                line.server.answered_at = line.now();
-                self.backoff.reset();
-                return Fact::Page(purpose, range, answered);
-            }
+        let (error, at_least) = match rest::outcome(answer) {
+            Outcome::Done(value) => match read_rows(&value, thread, &line.config.my_id) {
+                Some(mut answered) => {
+                    if mutated(Mutation::SyncTrustsLastSeq) && request == OF_SYNC {
+                        answered.span = answered.span.map(|(_, high)| (range.after + 1, high));
+                    }
+                    line.token.accepted(generation, Verifier::Rest);
+                    line.server.good_news = true;
+                    line.server.answered_at = line.now();
+                    self.backoff.reset();
+                    return Fact::Page(purpose, range, answered);
+                }
+                None => {
+                    let said = "list_chat_messages did not answer with rows that have a seq";
+                    (ChatError::with(Code::Server, Some(said.into())), 0)
+                }
+            },
             Outcome::Token => {
                 line.token_refused(generation, Verifier::Rest);
+                self.want_again(purpose);
+                return Fact::Nothing;
+            }
+            // What refuses a sync may let pass what was there before it.
+            Outcome::Refused(_) | Outcome::Blocked(..) if request == OF_SYNC && !mutated(Mutation::SyncOrNothing) => {
+                line.server.takes_no_sync = true;
                 self.want_again(purpose);
                 return Fact::Nothing;
             }
@@ -288,7 +305,7 @@ impl Reader {
         Fact::Failed(error, purpose == Purpose::Older)
     }
 
-    fn ended(&mut self, request: Option<RequestId>) -> Option<Read> {
+    fn ended(&mut self, request: RequestId) -> Option<Read> {
         if let Some(read) = self.newest.take_if(|read| read.request == request) {
             return Some(read);
         }
@@ -333,8 +350,8 @@ impl Reader {
             let Some(read) = self.reads().next() else { return };
             self.ended(read.request);
             // A sync is others' as well.
-            if let Some(request) = read.request {
-                line.abort(request);
+            if read.request != OF_SYNC {
+                line.abort(read.request);
             }
         }
     }
@@ -342,27 +359,28 @@ impl Reader {
 
 /// Its part in the poll of all threads.
 impl Reader {
-    /// Whether a poll is due that goes with others.
-    pub fn is_poll_due(&self, now: u64) -> bool {
-        let wanted = matches!(self.news, News::Wanted { cause: Cause::Poll, not_before } if not_before <= now);
-        wanted && self.newest.is_none() && self.backoff.until() <= now
+    /// Whether it can take part, as nothing else is wanted or being read; where `due`, only if its own poll is.
+    pub fn may_join_sync(&self, now: u64, due: bool) -> bool {
+        self.newest.is_none()
+            && self.is_loaded()
+            && match self.news {
+                News::Known => !due,
+                News::Wanted { cause, .. } => cause == Cause::Poll && (!due || self.backoff.until() <= now),
+            }
     }
 
-    /// Takes part, unless something else is wanted or being read. Returns the number after which it asks.
-    pub fn join_sync(&mut self, timeline: &mut Timeline, generation: u32) -> Option<u64> {
-        let free = matches!(self.news, News::Known | News::Wanted { cause: Cause::Poll, .. }) && self.newest.is_none();
-        if !free || !self.is_loaded() {
-            return None;
-        }
+    /// Takes part. Returns the number after which it asks.
+    pub fn join_sync(&mut self, timeline: &mut Timeline, generation: u32) -> u64 {
         self.news = News::Known;
         let purpose = Purpose::Newest { cause: Cause::Poll, early: false };
         let range = timeline.newest_page();
-        self.newest = Some(Read { request: None, purpose, range, generation });
-        Some(range.after)
+        self.newest = Some(Read { request: OF_SYNC, purpose, range, generation });
+        range.after
     }
 
-    pub fn is_in_sync(&self) -> bool {
-        self.newest.is_some_and(|read| read.request.is_none())
+    /// After which number it asked, if it takes part.
+    pub fn synced_after(&self) -> Option<u64> {
+        self.newest.filter(|read| read.request == OF_SYNC).map(|read| read.range.after)
     }
 
     /// What it was told there is not all: it polls by itself.
