@@ -94,6 +94,7 @@ impl Default for Reader {
     }
 }
 
+/// What there is to read.
 impl Reader {
     /// Whether the first page is there.
     pub fn is_loaded(&self) -> bool {
@@ -108,8 +109,6 @@ impl Reader {
     pub fn backoff(&mut self) -> &mut Backoff {
         &mut self.backoff
     }
-
-    // What there is to read.
 
     /// There may be news.
     pub fn want_news(&mut self) {
@@ -182,9 +181,10 @@ impl Reader {
         self.older = older;
         asked
     }
+}
 
-    // Reading it.
-
+/// Reading it.
+impl Reader {
     /// Starts the reads that are due. Returns whether the page asked for older messages where there are none.
     pub fn drive<V>(
         &mut self,

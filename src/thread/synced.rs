@@ -28,7 +28,10 @@ impl Thread {
         if let Answer::Http { status: 200..=299, body: Some(body), .. } = &mut answer {
             match part(body, &self.id, after) {
                 Some(messages) => *body = messages,
-                None => return self.reader.leave_sync(),
+                None => {
+                    line.server.good_news = true;
+                    return self.reader.leave_sync();
+                }
             }
         }
         self.answered(line, OF_SYNC, answer);

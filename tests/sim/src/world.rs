@@ -404,7 +404,7 @@ impl World {
                     trace!(self, "{}{tab} gets {request:?} {}", self.tabs[tab].person, show(&answer));
                     let answer = if self.tabs[tab].online { answer } else { Answer::Unreachable };
                     let asked = self.tabs[tab].asked.remove(&request);
-                    self.note_answer(tab, asked.as_ref(), &answer);
+                    self.note_answer(tab, request, asked.as_ref(), &answer);
                     self.feed(tab, Input::Answer { request, answer })?;
                 }
             }
@@ -637,6 +637,9 @@ impl World {
         };
         if asked != Asked::Read {
             self.tabs[tab].stalled = None;
+        }
+        if matches!(asked, Asked::Send(_)) {
+            self.tabs[tab].last_send = Some(id);
         }
         self.tabs[tab].asked.insert(id, asked);
         let mut delay = self.delay();
@@ -1483,14 +1486,13 @@ impl World {
     }
 
     /// Follows how a send fares.
-    fn note_answer(&mut self, tab: TabId, asked: Option<&Asked>, answer: &Answer<Value>) {
-        let latest = !self.tabs[tab].asked.values().any(|other| matches!(other, Asked::Send(_)));
+    fn note_answer(&mut self, tab: TabId, request: RequestId, asked: Option<&Asked>, answer: &Answer<Value>) {
         let tab = &mut self.tabs[tab];
         match (asked, answer) {
             (
                 Some(Asked::Send(thread)),
                 Answer::Unreachable | Answer::Http { status: 500.., retry_after: None, .. },
-            ) if latest => {
+            ) if tab.last_send == Some(request) => {
                 tab.stalled = Some(Stalled { thread: thread.clone(), failed_at: self.now, good_news_at: None });
             }
             // A token or a thread may be another person's.
