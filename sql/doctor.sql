@@ -33,6 +33,7 @@ api_functions (signature, role, with_owners_rights) as (values
   ('public.insert_chat_message(text,text,text,text,uuid)', 'authenticated', false),
   ('public.insert_chat_messages(text,text,text,jsonb)', 'authenticated', false),
   ('public.list_chat_messages(text,bigint,bigint,integer)', 'authenticated', false),
+  ('public.sync_chat(jsonb)', 'authenticated', false),
   ('public.link_chat_identity(text,uuid)', 'service_role', false),
   ('public.ensure_chat_thread(text,text)', 'service_role', false),
   ('public.erase_chat_person(text)', 'service_role', true)

@@ -44,6 +44,7 @@ set local lock_timeout = '5s';
 drop function if exists public.insert_chat_message(text, text, text, text, uuid);
 drop function if exists public.insert_chat_messages(text, text, text, jsonb);
 drop function if exists public.list_chat_messages(text, bigint, bigint, integer);
+drop function if exists public.sync_chat(jsonb);
 drop function if exists public.link_chat_identity(text, uuid);
 drop function if exists public.ensure_chat_thread(text, text);
 drop function if exists public.erase_chat_person(text);

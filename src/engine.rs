@@ -1,9 +1,10 @@
-//! The engine: inputs in, outputs out (see [`io`](crate::io)). It composes the line and the threads.
+//! The engine: inputs in, outputs out (see [`io`](crate::io)). It composes the line, the threads and their common poll.
 
 use crate::io::{Answer, Config, Input, Now, Output, RequestId, SocketId};
 use crate::json::Json;
 use crate::line::Line;
 use crate::line::phoenix;
+use crate::sync::Sync;
 use crate::thread::Thread;
 use crate::thread_id::ThreadId;
 
@@ -12,6 +13,7 @@ use crate::thread_id::ThreadId;
 pub struct Engine<V> {
     line: Line<V>,
     threads: Vec<Thread>,
+    sync: Sync,
     /// The threads that are known to exist, of those that are forgotten.
     known: Vec<ThreadId>,
 }
@@ -19,7 +21,7 @@ pub struct Engine<V> {
 impl<V: Json> Engine<V> {
     /// An engine with nothing open. It does nothing until a thread is opened.
     pub fn new(config: Config) -> Self {
-        Engine { line: Line::new(config), threads: Vec::new(), known: Vec::new() }
+        Engine { line: Line::new(config), threads: Vec::new(), sync: Sync::default(), known: Vec::new() }
     }
 
     /// Takes in what happened.
@@ -162,7 +164,7 @@ impl<V: Json> Engine<V> {
     }
 
     fn answered(&mut self, request: RequestId, answer: Answer<V>) {
-        let Engine { line, threads, .. } = self;
+        let Engine { line, threads, sync, .. } = self;
         if !line.ended(request) {
             return;
         }
@@ -171,6 +173,8 @@ impl<V: Json> Engine<V> {
         }
         if line.token.awaits(request) {
             line.token_fetched(&answer);
+        } else if sync.awaits(request) {
+            sync.answered(line, threads, answer);
         } else if let Some(thread) = threads.iter_mut().find(|thread| thread.awaits(request)) {
             thread.answered(line, request, answer);
         }
@@ -192,7 +196,7 @@ impl<V: Json> Engine<V> {
 
     /// Starts what is wanted and not there.
     fn drive(&mut self) {
-        let Engine { line, threads, known } = self;
+        let Engine { line, threads, sync, known } = self;
         line.clear_wake();
         line.joining = threads.iter().any(Thread::is_joining);
         line.sending.waiting = threads.iter().any(Thread::is_waiting);
@@ -204,6 +208,7 @@ impl<V: Json> Engine<V> {
         for thread in threads.iter_mut() {
             thread.drive(line);
         }
+        sync.drive(line, threads);
         threads.retain(|thread| {
             let forget = thread.idle_at().is_some_and(|at| line.reached(at)) && !thread.holds_messages();
             if forget {

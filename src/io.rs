@@ -59,7 +59,7 @@ pub enum Input<V> {
     Cached {
         /// An open thread.
         thread: ThreadId,
-        /// Rows as the server gave them, in the order of their numbers.
+        /// Rows as the server gave them.
         page: V,
     },
     /// A session closes `thread`.

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`io`] | the contract between the engine and its driver |
 //! | [`engine`] | inputs in, outputs out; composes all below |
+//! | `sync` | the poll of all conversations |
 //! | `thread` | one conversation |
 //! | [`line`] | one person's line to Supabase: what all threads share |
 //! | [`stored`] | a pending message as storage keeps it |
@@ -31,6 +32,7 @@ pub mod recording;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod replay;
 pub mod stored;
+mod sync;
 mod thread;
 pub mod thread_id;
 mod uuid;

@@ -43,6 +43,10 @@ pub enum Mutation {
     HiddenKeepsSocket,
     AnyReadEarly,
     BlameTheFirst,
+    SyncSkipsThreads,
+    SyncTrustsLastSeq,
+    SyncOrNothing,
+    PutOffForGood,
     CacheForAnybody,
     CacheIsTruth,
 }
@@ -87,6 +91,10 @@ impl Mutation {
         Mutation::HiddenKeepsSocket,
         Mutation::AnyReadEarly,
         Mutation::BlameTheFirst,
+        Mutation::SyncSkipsThreads,
+        Mutation::SyncTrustsLastSeq,
+        Mutation::SyncOrNothing,
+        Mutation::PutOffForGood,
         Mutation::CacheForAnybody,
         Mutation::CacheIsTruth,
     ];

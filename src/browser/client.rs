@@ -7,10 +7,11 @@ use super::environment::{self, Environment};
 use super::json::{Feed, Value};
 use super::network::Network;
 use super::options::{Backend, Options};
+use super::pages::{self, Found};
 use super::snapshot::{self, View};
 use super::storage::{self, SignOuts, Storage};
 use super::timer::Alarm;
-use super::{clock, notify, pages, random, requests};
+use super::{clock, notify, random, requests};
 use crate::engine::Engine;
 use crate::io::{Config, Input, Output};
 use crate::thread_id::ThreadId;
@@ -34,6 +35,8 @@ pub struct Client {
     views: Views,
     network: Network,
     storage: RefCell<Option<Storage>>,
+    /// Takes in the pages of earlier visits.
+    found: Found,
     alarm: Alarm,
     environment: RefCell<Option<Environment>>,
     /// Heard as long as it lives, with or without a thread: its engine holds a token.
@@ -127,6 +130,12 @@ impl Client {
                 }
             });
             let timeout = feed.clone();
+            let client = this.clone();
+            let found = pages::found(move |thread, page| {
+                if let Some(client) = client.upgrade() {
+                    client.found(thread, page);
+                }
+            });
             Client {
                 engine: RefCell::new(Engine::new(config.clone())),
                 config: config.clone(),
@@ -136,6 +145,7 @@ impl Client {
                 views: Views::default(),
                 network: Network::new(feed),
                 storage: RefCell::default(),
+                found,
                 alarm: Alarm::new(move || timeout(Input::Timeout)),
                 environment: RefCell::default(),
                 sign_outs: RefCell::new(Some(SignOuts::hear(end_all))),
@@ -205,18 +215,17 @@ impl Client {
         self.sessions.borrow_mut().push(session.clone());
         session.subscribers.changed();
         self.feed(Input::Open { thread: session.thread.clone(), page_size: options.page_size });
-        let (this, thread) = (Rc::downgrade(self), session.thread.clone());
-        let found = move |page| {
-            if let Some(client) = this.upgrade() {
-                client.feed(Input::Cached { thread, page });
-            }
-        };
-        pages::open(&self.config.supabase_url, &self.config.my_id, &session.thread, options.cache_messages, found);
+        let Config { supabase_url: project, my_id: me, .. } = &self.config;
+        pages::open(project, me, &session.thread, options.cache_messages, &self.found);
     }
 
     /// Closes the thread of `session`.
     pub fn close(&self, session: &Rc<Attached>) {
-        self.sessions.borrow_mut().retain(|open| !Rc::ptr_eq(open, session));
+        let mut sessions = self.sessions.borrow_mut();
+        if let Some(at) = sessions.iter().position(|open| Rc::ptr_eq(open, session)) {
+            sessions.remove(at);
+        }
+        drop(sessions);
         session.subscribers.changed();
         self.feed(Input::Close { thread: session.thread.clone() });
     }
@@ -335,6 +344,14 @@ impl Client {
 
     fn sessions_of(&self, thread: &ThreadId) -> Vec<Rc<Attached>> {
         self.sessions.borrow().iter().filter(|session| session.thread == *thread).cloned().collect()
+    }
+
+    fn found(&self, thread: &str, page: Value) {
+        let known = |view: &View| (view.thread.as_str() == thread).then(|| view.thread.clone());
+        let thread = self.views.all.borrow().iter().find_map(known);
+        if let Some(thread) = thread {
+            self.feed(Input::Cached { thread, page });
+        }
     }
 
     fn stored(&self, event: storage::Event) {

@@ -38,8 +38,7 @@ function transact(mode, act) {
 }
 
 /**
- * Calls `found` once: with the rows that are kept, or with nothing if there are none in time. Where they are not `wanted` they are
- * deleted.
+ * Calls `found` with the thread and the rows that are kept, if there are any in time. Where they are not `wanted` they are deleted.
  */
 export function openPage(project, person, thread, wanted, found) {
   const since = signOuts
@@ -47,8 +46,8 @@ export function openPage(project, person, thread, wanted, found) {
   const key = [project, person, thread]
   if (!wanted) unwritten.delete(thread)
   transact(wanted ? 'readonly' : 'readwrite', (store) => (wanted ? store.get(key) : store.delete(key))).then(
-    (page) => found(since === signOuts && performance.now() < late ? page?.rows : undefined),
-    () => found(),
+    (page) => page && since === signOuts && performance.now() < late && found([thread, page.rows]),
+    () => {},
   )
 }
 

@@ -2,6 +2,7 @@
 //! `storage.js` empties this as well.
 
 use super::json::Value;
+use crate::json::Json;
 use crate::thread_id::ThreadId;
 use js_sys::Array;
 use wasm_bindgen::prelude::*;
@@ -14,10 +15,23 @@ extern "C" {
     fn keep_page(project: &str, person: &str, thread: &str, other: &str, list: &Array);
 }
 
-/// Calls `found` with the rows that are kept of `thread`, or with nothing; deletes them, unless they are wanted.
-pub fn open(project: &str, person: &str, thread: &ThreadId, wanted: bool, found: impl FnOnce(Value) + 'static) {
-    let found = Closure::once_into_js(move |rows| found(Value(rows)));
-    open_page(project, person, thread.as_str(), wanted, &found);
+/// Whom `pages.js` tells of what it found.
+pub type Found = Closure<dyn Fn(JsValue) -> JsValue>;
+
+/// Calls `found` with each page: the name of its thread, and its rows.
+pub fn found(found: impl Fn(&str, Value) + 'static) -> Found {
+    Closure::new(move |page| {
+        let page = Value(page);
+        if let (Some(thread), Some(rows)) = (page.at(0).and_then(|thread| thread.as_str()), page.at(1)) {
+            found(&thread, rows);
+        }
+        JsValue::UNDEFINED
+    })
+}
+
+/// Looks for the rows that are kept of `thread`; deletes them, unless they are wanted.
+pub fn open(project: &str, person: &str, thread: &ThreadId, wanted: bool, found: &Found) {
+    open_page(project, person, thread.as_str(), wanted, found.as_ref());
 }
 
 /// Keeps the newest of `messages` in a moment.

@@ -68,6 +68,8 @@ pub(crate) struct Server {
     pub tells_ready: bool,
     /// Whether its sql/ is from before `insert_chat_messages`.
     pub takes_no_batches: bool,
+    /// Whether it, or a proxy on the way, refuses `sync_chat`: its sql/ may be older.
+    pub takes_no_sync: bool,
 }
 
 /// Whether messages may be sent, and whether any waits for it.

@@ -46,6 +46,25 @@ pub fn page_body(thread: &ThreadId, range: SeqRange) -> String {
     out
 }
 
+/// The URL of the RPC that tells what is new in several threads.
+pub fn sync_url(supabase_url: &str) -> String {
+    [supabase_url, "/rest/v1/rpc/sync_chat"].concat()
+}
+
+/// Adds a thread to those that [`sync_body`] asks for.
+pub fn push_asked(asked: &mut String, thread: &ThreadId, after: u64) {
+    asked.push_str(if asked.is_empty() { "{\"thread_id\":" } else { ",{\"thread_id\":" });
+    push_string(asked, thread.as_str());
+    asked.push_str(",\"after\":");
+    push_number(asked, after);
+    asked.push('}');
+}
+
+/// The arguments of the RPC that tells what is new in the threads `asked`.
+pub fn sync_body(asked: &str) -> String {
+    ["{\"_threads\":[", asked, "]}"].concat()
+}
+
 /// The URL of the RPC that sends one message, or several at once.
 pub fn send_url(supabase_url: &str, several: bool) -> String {
     [supabase_url, "/rest/v1/rpc/insert_chat_message", if several { "s" } else { "" }].concat()
@@ -236,6 +255,19 @@ mod tests {
         let newest: Value =
             serde_json::from_str(&page_body(&thread, SeqRange { after: 0, before: None, limit: 1 })).unwrap();
         assert_eq!(newest, json!({"_thread_id": thread.as_str(), "_after": 0, "_limit": 1}));
+    }
+
+    #[test]
+    fn one_thread_and_several_are_asked_for_alike() {
+        let threads = [(ThreadId::new("a\"b\\c", "é #%").unwrap(), 3), (ThreadId::new("ana", "ben").unwrap(), 0)];
+        let asked = |count: usize| -> Value {
+            let mut body = String::new();
+            threads[..count].iter().for_each(|(thread, after)| push_asked(&mut body, thread, *after));
+            serde_json::from_str(&sync_body(&body)).unwrap()
+        };
+        let [first, second] = [0, 1].map(|n| json!({"thread_id": threads[n].0.as_str(), "after": threads[n].1}));
+        assert_eq!(asked(1), json!({"_threads": [first]}));
+        assert_eq!(asked(2), json!({"_threads": [first, second]}));
     }
 
     #[test]

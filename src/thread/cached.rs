@@ -1,23 +1,24 @@
 //! The page that storage keeps of an earlier visit. It is shown until the server's page is there, which takes its place whole:
 //! messages may have been erased since, and a recovery may have taken others back.
 
-use super::{Thread, reader};
+use super::Thread;
+use super::read::read_rows;
 use crate::json::Json;
 use crate::line::Line;
 use crate::mutation::{Mutation, mutated};
 
 impl Thread {
-    /// Shows `page`, rows in the order of their numbers, unless there is something better or nobody may see it.
+    /// Shows `page` unless there is something better or nobody may see it.
     pub(crate) fn cached<V: Json>(&mut self, line: &mut Line<V>, page: &V) {
         let welcome = self.sessions > 0 && self.stopped.is_none() && line.token.stopped().is_none();
         if !welcome || self.reader.is_loaded() || !self.timeline.is_empty() {
             return;
         }
-        if let Some(answered) = reader::read_rows(page, self.id.as_str(), &line.config.my_id) {
+        if let Some(answered) = read_rows(page, &self.id, &line.config.my_id) {
             for row in &answered.rows {
                 self.sender.confirmed(line, super::place(&self.id, &self.timeline), row.id);
             }
-            let diffs = self.timeline.cached(answered.rows);
+            let diffs = self.timeline.cached(answered);
             self.from_cache = !diffs.is_empty();
             line.show(&self.id, diffs);
         }

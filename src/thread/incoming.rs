@@ -1,6 +1,7 @@
 //! What follows from what the server says.
 
-use super::reader::{self, Cause, Purpose};
+use super::read::{Cause, Purpose};
+use super::reader;
 use super::sender;
 use super::timeline::Answered;
 use super::{Thread, ensure, place};
@@ -59,6 +60,7 @@ impl Thread {
                     Some(row) => {
                         line.server.good_news = true;
                         self.watch.heard(row.seq);
+                        self.reader.heard(line.now());
                         // Alone it would stand above those that it was sent with.
                         if !self.sender.sends_in_batch(row.id) {
                             self.confirm(line, row);
@@ -171,7 +173,7 @@ impl Thread {
         self.reader.done(line.now(), purpose, top == 0, top > newest);
         match purpose {
             Purpose::Newest { cause, .. } => {
-                if cause == Cause::Poll && top > newest && self.topic.is_joined() {
+                if cause != Cause::News && top > newest && self.topic.is_joined() {
                     self.watch.expect(line.now(), top);
                 }
                 if self.timeline.is_doubted() {

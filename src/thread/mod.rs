@@ -3,7 +3,8 @@
 //! | file | one idea |
 //! |---|---|
 //! | `ensure.rs` | whether the thread exists |
-//! | `reader.rs`, `poll.rs` | what to read and when; how often a quiet thread is polled |
+//! | `reader.rs`, `read.rs`, `poll.rs` | what to read and when; one read; how often a quiet thread is polled |
+//! | `synced.rs` | its part in the poll of all threads |
 //! | `timeline.rs`, `entries.rs`, `covered.rs` | confirmed messages in seq order; as memory holds them; which numbers are known |
 //! | `watch.rs` | whether broadcasts arrive |
 //! | `sender.rs`, `outbox.rs` | sending what is not confirmed; in which order |
@@ -21,9 +22,11 @@ mod entries;
 mod incoming;
 mod outbox;
 mod poll;
+mod read;
 mod reader;
 mod sender;
 mod shown;
+mod synced;
 mod timeline;
 mod watch;
 
@@ -234,9 +237,14 @@ impl Thread {
         !mutated(Mutation::ForgetRefused) && !self.sender.is_empty()
     }
 
+    /// Whether it is open in a page that somebody looks at, or did so a moment ago.
+    fn is_looked_at<V>(&self, line: &mut Line<V>) -> bool {
+        self.sessions > 0 && self.stopped.is_none() && !line.is_away()
+    }
+
     /// Starts what is wanted and not there.
     pub(crate) fn drive<V>(&mut self, line: &mut Line<V>) {
-        let seen = self.sessions > 0 && !line.is_away();
+        let seen = self.is_looked_at(line);
         let idle = !self.is_busy() || !seen && !self.is_waiting();
         if idle || line.token.stopped().is_some() || !line.device.may_ask() {
             return;

@@ -60,6 +60,12 @@ impl Poll {
         self.read_at = Some(now);
     }
 
+    /// Broadcasts are seen to flow.
+    pub fn put_off(&mut self, now: u64) {
+        let every = if mutated(Mutation::PutOffForGood) { u64::MAX / 2 } else { self.every };
+        self.at = self.at.max(now + every);
+    }
+
     /// The topic is joined. Returns whether the newest page was read a moment ago.
     pub fn joined(&mut self, now: u64) -> bool {
         self.every = FIRST;

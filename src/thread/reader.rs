@@ -3,6 +3,7 @@
 //! Two reads may be in flight: one at the newest end (the newest page or a hole) and one of older messages.
 
 use super::poll::{Broadcasts, Poll};
+use super::read::{Cause, OF_SYNC, Purpose, Read, read_rows};
 use super::timeline::{Answered, Timeline};
 use crate::error::{ChatError, Code};
 use crate::io::{Answer, RequestId};
@@ -12,7 +13,6 @@ use crate::line::backoff::Backoff;
 use crate::line::pace::Pace;
 use crate::line::rest::{self, Outcome, SeqRange};
 use crate::line::token::{Access, Verifier};
-use crate::message::Row;
 use crate::mutation::{Mutation, mutated};
 use crate::thread_id::ThreadId;
 
@@ -45,15 +45,6 @@ enum News {
     Wanted { cause: Cause, not_before: u64 },
 }
 
-/// Why the newest page is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cause {
-    /// Something said that there may be news.
-    News,
-    /// A poll: what it finds, a broadcast should have brought.
-    Poll,
-}
-
 /// Whether older messages are read.
 #[derive(Debug)]
 enum Older {
@@ -64,28 +55,6 @@ enum Older {
     Reading(Read),
     /// They are being read to fill the first page, and nobody asked.
     Filling(Read),
-}
-
-/// A read whose answer is awaited.
-#[derive(Debug, Clone, Copy)]
-struct Read {
-    request: RequestId,
-    purpose: Purpose,
-    range: SeqRange,
-    /// Of the token it was made with.
-    generation: u32,
-}
-
-/// What a read is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
-    Newest {
-        cause: Cause,
-        /// It started before the thread was known to exist.
-        early: bool,
-    },
-    Hole,
-    Older,
 }
 
 /// What the reader needs to know of the thread's other parts.
@@ -125,6 +94,7 @@ impl Default for Reader {
     }
 }
 
+/// What there is to read.
 impl Reader {
     /// Whether the first page is there.
     pub fn is_loaded(&self) -> bool {
@@ -139,8 +109,6 @@ impl Reader {
     pub fn backoff(&mut self) -> &mut Backoff {
         &mut self.backoff
     }
-
-    // What there is to read.
 
     /// There may be news.
     pub fn want_news(&mut self) {
@@ -178,6 +146,11 @@ impl Reader {
         }
     }
 
+    /// A broadcast came: they flow, and a poll can wait.
+    pub fn heard(&mut self, now: u64) {
+        self.poll.put_off(now);
+    }
+
     /// Broadcasts are missed from now on.
     pub fn disconnected(&mut self) {
         self.poll.disconnected();
@@ -208,9 +181,10 @@ impl Reader {
         self.older = older;
         asked
     }
+}
 
-    // Reading it.
-
+/// Reading it.
+impl Reader {
     /// Starts the reads that are due. Returns whether the page asked for older messages where there are none.
     pub fn drive<V>(
         &mut self,
@@ -236,7 +210,7 @@ impl Reader {
             // Whatever it lacks is read behind the join.
             let first = !self.is_loaded() && situation.broadcasts == Broadcasts::Away;
             let may_be_early = first || mutated(Mutation::AnyReadEarly);
-            self.newest = Some(start(line, thread, wanted, access, may_be_early));
+            self.newest = Some(Read::start(line, thread, wanted, access, may_be_early));
         }
         let reading: fn(Read) -> Older = match self.older {
             Older::Asked if self.is_loaded() => Older::Reading,
@@ -244,7 +218,7 @@ impl Reader {
             _ => return false,
         };
         let Some(range) = timeline.older_page() else { return true };
-        self.older = reading(start(line, thread, (Purpose::Older, range), access, false));
+        self.older = reading(Read::start(line, thread, (Purpose::Older, range), access, false));
         false
     }
 
@@ -256,7 +230,10 @@ impl Reader {
         situation: Situation,
     ) -> Option<(Purpose, SeqRange)> {
         match self.news {
-            News::Wanted { cause, not_before } if line.reached(not_before) => {
+            // A poll goes with those of other threads.
+            News::Wanted { cause, not_before }
+                if line.reached(not_before) && (cause != Cause::Poll || line.server.takes_no_sync) =>
+            {
                 // Hidden by RLS, perhaps: asked again once the thread is known to exist.
                 if self.first == First::EarlyAndEmpty && !situation.known {
                     return None;
@@ -290,8 +267,11 @@ impl Reader {
     ) -> Fact<V> {
         let Some(Read { purpose, range, generation, .. }) = self.ended(request) else { return Fact::Nothing };
         let (error, at_least) = match rest::outcome(answer) {
-            Outcome::Done(value) => match read_rows(&value, thread.as_str(), &line.config.my_id) {
-                Some(answered) => {
+            Outcome::Done(value) => match read_rows(&value, thread, &line.config.my_id) {
+                Some(mut answered) => {
+                    if mutated(Mutation::SyncTrustsLastSeq) && request == OF_SYNC {
+                        answered.span = answered.span.map(|(_, high)| (range.after + 1, high));
+                    }
                     line.token.accepted(generation, Verifier::Rest);
                     line.server.good_news = true;
                     line.server.answered_at = line.now();
@@ -305,6 +285,12 @@ impl Reader {
             },
             Outcome::Token => {
                 line.token_refused(generation, Verifier::Rest);
+                self.want_again(purpose);
+                return Fact::Nothing;
+            }
+            // What refuses a sync may let pass what was there before it.
+            Outcome::Refused(_) | Outcome::Blocked(..) if request == OF_SYNC && !mutated(Mutation::SyncOrNothing) => {
+                line.server.takes_no_sync = true;
                 self.want_again(purpose);
                 return Fact::Nothing;
             }
@@ -368,38 +354,43 @@ impl Reader {
         loop {
             let Some(read) = self.reads().next() else { return };
             self.ended(read.request);
-            line.abort(read.request);
+            // A sync is others' as well.
+            if read.request != OF_SYNC {
+                line.abort(read.request);
+            }
         }
     }
 }
 
-fn start<V>(
-    line: &mut Line<V>,
-    thread: &ThreadId,
-    (purpose, range): (Purpose, SeqRange),
-    access: &Access,
-    may_be_early: bool,
-) -> Read {
-    let (url, body) = (rest::page_url(&line.config.supabase_url), rest::page_body(thread, range));
-    let request = line.rpc(access, url, body, may_be_early);
-    Read { request, purpose, range, generation: access.generation }
-}
-
-/// Reads an answer; `None` if it is none that tells which messages there are.
-pub(super) fn read_rows<V: Json>(value: &V, thread: &str, my_id: &str) -> Option<Answered<V>> {
-    let count = value.len()?;
-    let (mut rows, mut span) = (Vec::new(), None);
-    for value in (0..count).filter_map(|i| value.at(i)) {
-        let row = Row::read(value, thread, my_id);
-        let seq = match &row {
-            Ok(row) => Some(row.seq),
-            Err(unreadable) => unreadable.number("seq"),
-        };
-        if let Some(seq) = seq {
-            let (low, high) = span.unwrap_or((seq, seq));
-            span = Some((seq.min(low), seq.max(high)));
-        }
-        rows.extend(row);
+/// Its part in the poll of all threads.
+impl Reader {
+    /// Whether it can take part, as nothing else is wanted or being read; where `due`, only if its own poll is.
+    pub fn may_join_sync(&self, now: u64, due: bool) -> bool {
+        self.newest.is_none()
+            && self.is_loaded()
+            && match self.news {
+                News::Known => !due,
+                News::Wanted { cause, .. } => cause == Cause::Poll && (!due || self.backoff.until() <= now),
+            }
     }
-    (span.is_some() || count == 0).then_some(Answered { rows, span })
+
+    /// Takes part. Returns the number after which it asks.
+    pub fn join_sync(&mut self, timeline: &mut Timeline, generation: u32) -> u64 {
+        self.news = News::Known;
+        let purpose = Purpose::Newest { cause: Cause::Poll, early: false };
+        let range = timeline.newest_page();
+        self.newest = Some(Read { request: OF_SYNC, purpose, range, generation });
+        range.after
+    }
+
+    /// After which number it asked, if it takes part.
+    pub fn synced_after(&self) -> Option<u64> {
+        self.newest.filter(|read| read.request == OF_SYNC).map(|read| read.range.after)
+    }
+
+    /// What it was told there is not all: it polls by itself.
+    pub fn leave_sync(&mut self) {
+        self.newest = None;
+        self.want_again(Purpose::Newest { cause: Cause::PollAlone, early: false });
+    }
 }

@@ -208,21 +208,13 @@ impl Timeline {
         self.forget_below(u64::MAX)
     }
 
-    /// Takes in rows of an earlier visit, as far as there is no hole before the newest. Returns the changes. The newest page
-    /// takes the place of all of them.
-    pub fn cached<V>(&mut self, mut rows: Vec<Row<V>>) -> Vec<Diff<V>> {
-        let mut first = rows.len().saturating_sub(1);
-        while first > 0 && rows[first - 1].seq + 1 == rows[first].seq {
-            first -= 1;
-        }
-        let rows = rows.split_off(first);
-        if let (Some(low), Some(high)) = (rows.first(), rows.last()) {
-            self.covered.add(low.seq, high.seq);
-        }
+    /// Takes in a page of an earlier visit. Returns the changes. The newest page takes the place of all of it.
+    pub fn cached<V>(&mut self, page: Answered<V>) -> Vec<Diff<V>> {
+        let diffs = self.read(SeqRange { after: 0, before: None, limit: 0 }, page);
         if !mutated(Mutation::CacheIsTruth) {
             self.outdate();
         }
-        self.merge(rows)
+        diffs
     }
 
     /// Takes in the answer to a read of `range`. Returns the changes.

@@ -233,7 +233,10 @@ for (const [missed, reads] of /** @type {[number, number][]} */ ([
     await faults({ do: { cut: true } })
     await tab.is('offline')
     await stage.write(ana, ben, Array.from({ length: missed }, (_, n) => `missed ${n}`))
-    const count = async () => (await admin('GET', '/state')).requests['POST /rest/v1/rpc/list_chat_messages'] ?? 0
+    const count = async () => {
+      const { requests } = await admin('GET', '/state')
+      return ['list_chat_messages', 'sync_chat'].reduce((sum, name) => sum + (requests[`POST /rest/v1/rpc/${name}`] ?? 0), 0)
+    }
     const before = await count()
     await admin('POST', '/latency', { ms: 100 })
     const start = performance.now()

@@ -114,6 +114,10 @@ function answer(url, init) {
     const { _thread_id, _after, _before = Infinity, _limit } = JSON.parse(init.body)
     return page(_thread_id, _after, _before, _limit)
   }
+  if (url.pathname.endsWith('/sync_chat')) {
+    const threads = JSON.parse(init.body)._threads.map(({ thread_id, after }) => ({ thread_id, last_seq: lengths.get(thread_id) ?? 0, messages: page(thread_id, after, Infinity, 50) }))
+    return { threads }
+  }
   if (url.pathname.endsWith('/chat_messages')) {
     const threadId = url.searchParams.get('thread_id').slice(3)
     const bound = (name, operator) => url.searchParams.getAll(name).find((value) => value.startsWith(operator))?.slice(operator.length)

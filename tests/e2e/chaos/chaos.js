@@ -35,8 +35,9 @@ function dice(seed) {
 }
 
 const sending = (/** @type {object} */ effect, probability = 0.5) => ({ on: 'request', match: { method: 'POST', path: SEND }, do: effect, probability })
-// The table, which the baseline client reads, and the function, which ours calls.
-const reading = (/** @type {object} */ effect, probability = 0.5) => ['/rest/v1/chat_messages', '/rest/v1/rpc/list_chat_messages'].map((path) => ({ on: 'request', match: { path }, do: effect, probability }))
+// The table, which the baseline client reads, and the functions, which ours calls.
+const READS = ['/rest/v1/chat_messages', '/rest/v1/rpc/list_chat_messages', '/rest/v1/rpc/sync_chat']
+const reading = (/** @type {object} */ effect, probability = 0.5) => READS.map((path) => ({ on: 'request', match: { path }, do: effect, probability }))
 
 /** What the server and the network do for a while. @type {Record<string, object | object[]>} */
 const WEATHER = {

@@ -14,7 +14,7 @@ pub struct Table {
 }
 
 /// The database and what stands before it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Server {
     pub threads: BTreeMap<String, Table>,
     /// Ms a fresh token lives.
@@ -34,8 +34,31 @@ pub struct Server {
     pub old_backend: bool,
     /// Whether its SQL is from before `insert_chat_messages`.
     pub no_batches: bool,
+    /// Whether its SQL is from before `sync_chat`.
+    pub no_sync: bool,
+    /// The most rows that `sync_chat` tells of a thread, and in all.
+    pub sync_rows: (usize, usize),
     /// Rows that a point-in-time recovery took back.
     pub lost: Vec<Value>,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Server {
+            threads: BTreeMap::new(),
+            token_life: 0,
+            signed_out: Vec::new(),
+            signed_in_as: BTreeMap::new(),
+            refusing: false,
+            max_rows: 0,
+            read_only_until: 0,
+            old_backend: false,
+            no_batches: false,
+            no_sync: false,
+            sync_rows: (50, 500),
+            lost: Vec::new(),
+        }
+    }
 }
 
 /// An access token: `token:<person>:<end of life in ms of true time>`, with the claims of a JWT in the middle.
@@ -53,6 +76,11 @@ pub fn token_end(token: &str) -> Option<(&str, u64)> {
 /// Whether a URL is one of those that send.
 pub fn is_send(url: &str) -> bool {
     url.ends_with("/rpc/insert_chat_message") || url.ends_with("/rpc/insert_chat_messages")
+}
+
+/// Whether a URL is the one that tells what is new in several threads.
+pub fn is_sync(url: &str) -> bool {
+    url.ends_with("/rpc/sync_chat")
 }
 
 /// `created_at` of a row: in the order of time.
@@ -99,6 +127,8 @@ impl Server {
                     let arguments: Value = serde_json::from_str(body).expect("the engine writes JSON");
                     if is_send(url) {
                         self.insert(now, owner, &arguments)
+                    } else if is_sync(url) {
+                        (self.sync(owner, &arguments), None)
                     } else {
                         (self.list(as_of, owner, &arguments), None)
                     }
@@ -140,6 +170,31 @@ impl Server {
             seq > after && seq < before && row["created_at"].as_str() <= Some(&*written_at(as_of))
         });
         http(200, found.take(limit).cloned().collect())
+    }
+
+    /// All of it from one snapshot.
+    fn sync(&self, person: &str, arguments: &Value) -> Answer<Value> {
+        if self.no_sync {
+            return http(404, json!({"code": "PGRST202", "message": "no such function"}));
+        }
+        let asked = arguments["_threads"].as_array().expect("threads");
+        if asked.len() > 100 {
+            return http(400, json!({"code": "22023", "message": "too many threads"}));
+        }
+        let (most, mut room) = self.sync_rows;
+        let mut threads = Vec::new();
+        for wanted in asked {
+            let (id, after) =
+                (wanted["thread_id"].as_str().expect("a thread"), wanted["after"].as_u64().expect("a seq"));
+            if self.may_read(id, person) {
+                let rows = &self.threads[id].rows;
+                let newer = rows.iter().rev().filter(|row| row["seq"].as_u64() > Some(after));
+                let messages: Vec<_> = newer.take(most.min(room)).cloned().collect();
+                room -= messages.len();
+                threads.push(json!({"thread_id": id, "last_seq": rows.len(), "messages": messages, "last_rev": 0}));
+            }
+        }
+        http(200, json!({"threads": threads, "people": []}))
     }
 
     fn insert(&mut self, now: u64, person: &str, arguments: &Value) -> (Answer<Value>, Option<Value>) {

@@ -89,6 +89,8 @@ pub struct Tab {
     pub reads: BTreeMap<String, VecDeque<u64>>,
     /// When sockets were opened.
     pub connects: VecDeque<u64>,
+    /// The latest send: an earlier one may be answered after it, and tells nothing any more.
+    pub last_send: Option<RequestId>,
     /// A send failed and is not tried again yet.
     pub stalled: Option<Stalled>,
     /// What happened to its engine, where it is recorded.
@@ -140,6 +142,7 @@ impl Tab {
             told_ready_at: None,
             reads: BTreeMap::new(),
             connects: VecDeque::new(),
+            last_send: None,
             stalled: None,
             recording: None,
         }

@@ -1,7 +1,7 @@
 //! The scheduler: time, the network, its faults, the people. All of it is drawn from one seed.
 
 use crate::coverage::Coverage;
-use crate::server::{Server, is_send, token_end};
+use crate::server::{Server, is_send, is_sync, token_end};
 use crate::tab::{Asked, Stalled, Tab};
 use chopped_chat::line::backoff::Rng;
 use chopped_chat::{
@@ -239,6 +239,12 @@ impl World {
             max_rows: if rng.up_to(2) == 0 && !restores { 1 + rng.up_to(u64::from(page_size)) as usize } else { 0 },
             old_backend: rng.up_to(1) == 0,
             no_batches: rng.up_to(4) == 0,
+            no_sync: rng.up_to(4) == 0,
+            sync_rows: if rng.up_to(1) == 0 {
+                (1 + rng.up_to(5) as usize, 1 + rng.up_to(5) as usize)
+            } else {
+                (50, 500)
+            },
             token_life: [60_000, 120_000, 300_000, 3_600_000][rng.up_to(3) as usize],
             refusing: true,
             ..Server::default()
@@ -398,7 +404,7 @@ impl World {
                     trace!(self, "{}{tab} gets {request:?} {}", self.tabs[tab].person, show(&answer));
                     let answer = if self.tabs[tab].online { answer } else { Answer::Unreachable };
                     let asked = self.tabs[tab].asked.remove(&request);
-                    self.note_answer(tab, asked.as_ref(), &answer);
+                    self.note_answer(tab, request, asked.as_ref(), &answer);
                     self.feed(tab, Input::Answer { request, answer })?;
                 }
             }
@@ -616,6 +622,11 @@ impl World {
                     let named = body["_thread_id"].as_str();
                     let thread = self.threads.iter().find(|(id, ..)| Some(id.as_str()) == named);
                     Asked::Send(thread.ok_or("a send to no thread of the run")?.0.clone())
+                } else if is_sync(url) {
+                    for thread in body["_threads"].as_array().into_iter().flatten() {
+                        self.count_read(tab, thread["thread_id"].as_str().unwrap_or_default())?;
+                    }
+                    Asked::Read
                 } else {
                     if body["_after"] != 0 || body["_before"].is_null() {
                         self.count_read(tab, body["_thread_id"].as_str().unwrap_or_default())?;
@@ -626,6 +637,9 @@ impl World {
         };
         if asked != Asked::Read {
             self.tabs[tab].stalled = None;
+        }
+        if matches!(asked, Asked::Send(_)) {
+            self.tabs[tab].last_send = Some(id);
         }
         self.tabs[tab].asked.insert(id, asked);
         let mut delay = self.delay();
@@ -709,12 +723,18 @@ impl World {
                         _ => "send: several at once, refused",
                     });
                 }
+                if let Request::Rpc { url, body, .. } = &request
+                    && is_sync(url)
+                {
+                    self.note_sync(body, &answer);
+                }
                 if let Some(row) = row {
                     trace!(self, "the server has {row}");
                     self.written_at = self.now;
                     self.broadcast(row);
                 }
-                if matches!(answer, Answer::Http { status: 400, .. }) {
+                if matches!((&answer, &request), (Answer::Http { status: 400, .. }, Request::Rpc { url, .. }) if is_send(url))
+                {
                     self.hit("fault: message refused");
                 }
                 answer
@@ -734,6 +754,26 @@ impl World {
         };
         let delay = self.delay();
         self.after(delay, Event::AnswerArrives(tab, life, id, answer));
+    }
+
+    fn note_sync(&mut self, body: &str, answer: &Answer<Value>) {
+        let Answer::Http { status: 200, body: Some(told), .. } = answer else {
+            return self.hit("sync: of an older database");
+        };
+        let asked: Value = serde_json::from_str(body).expect("checked when sent");
+        let count = asked["_threads"].as_array().map_or(0, Vec::len);
+        self.hit(if count > 1 { "sync: of several threads" } else { "sync: of one thread" });
+        let cut = asked["_threads"].as_array().into_iter().flatten().any(|asked| {
+            let told =
+                told["threads"].as_array().into_iter().flatten().find(|told| told["thread_id"] == asked["thread_id"]);
+            told.is_some_and(|told| {
+                let newer = told["last_seq"].as_u64().unwrap_or(0).saturating_sub(asked["after"].as_u64().unwrap_or(0));
+                told["messages"].as_array().map_or(0, Vec::len) < newer as usize
+            })
+        });
+        if cut {
+            self.hit("sync: cut off");
+        }
     }
 
     // WebSockets.
@@ -1446,14 +1486,13 @@ impl World {
     }
 
     /// Follows how a send fares.
-    fn note_answer(&mut self, tab: TabId, asked: Option<&Asked>, answer: &Answer<Value>) {
-        let latest = !self.tabs[tab].asked.values().any(|other| matches!(other, Asked::Send(_)));
+    fn note_answer(&mut self, tab: TabId, request: RequestId, asked: Option<&Asked>, answer: &Answer<Value>) {
         let tab = &mut self.tabs[tab];
         match (asked, answer) {
             (
                 Some(Asked::Send(thread)),
                 Answer::Unreachable | Answer::Http { status: 500.., retry_after: None, .. },
-            ) if latest => {
+            ) if tab.last_send == Some(request) => {
                 tab.stalled = Some(Stalled { thread: thread.clone(), failed_at: self.now, good_news_at: None });
             }
             // A token or a thread may be another person's.

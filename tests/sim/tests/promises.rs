@@ -3,7 +3,7 @@
 use chopped_chat::*;
 use serde_json::{Value, json};
 use sim::server::{self, Server, token, token_end};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const ROUND_TRIP: u64 = 100;
 const DAY: u64 = 86_400_000;
@@ -20,7 +20,8 @@ struct Story {
     arriving: BTreeMap<(u64, u32), Input<Value>>,
     count: u32,
     socket: Option<SocketId>,
-    joined: Option<Value>,
+    /// The topics that are joined.
+    joined: BTreeSet<String>,
     /// The server's sockets and broadcasts.
     reachable: bool,
     silent: bool,
@@ -32,6 +33,8 @@ struct Story {
     /// What stands between the page and the server.
     proxy: Proxy,
     shown: Vec<Message<Value>>,
+    /// The numbers that are shown of other threads.
+    elsewhere: BTreeMap<ThreadId, Vec<Option<u64>>>,
     state: Option<State>,
     opened: Vec<Result<(), ChatError>>,
     /// What the page asked of the network, in order.
@@ -41,7 +44,12 @@ struct Story {
 }
 
 fn thread() -> ThreadId {
-    ThreadId::new("ana", "ben").expect("two ids")
+    with("ben")
+}
+
+/// Ana's thread with somebody else.
+fn with(other: &str) -> ThreadId {
+    ThreadId::new("ana", other).expect("two ids")
 }
 
 /// Whether the page shows that it is being sent.
@@ -66,7 +74,7 @@ impl Story {
             arriving: BTreeMap::new(),
             count: 0,
             socket: None,
-            joined: None,
+            joined: BTreeSet::new(),
             reachable: true,
             silent: false,
             refuse_joins: None,
@@ -74,6 +82,7 @@ impl Story {
             dead: false,
             proxy: |_| None,
             shown: Vec::new(),
+            elsewhere: BTreeMap::new(),
             state: None,
             opened: Vec::new(),
             log: Vec::new(),
@@ -115,11 +124,15 @@ impl Story {
 
     /// Ben writes `count` messages; Ana's page hears of them if it can.
     fn ben_writes(&mut self, count: u64) {
-        let token = token("ben", self.now + DAY);
+        self.writes("ben", count);
+    }
+
+    fn writes(&mut self, person: &str, count: u64) {
+        let token = token(person, self.now + DAY);
         for _ in 0..count {
             self.count += 1;
             let id = MessageId(u128::from(self.count) << 64 | 0xbe).text();
-            let body = json!({"_thread_id": "ana__ben", "_sender_mongo_id": "ben", "_recipient_mongo_id": "ana",
+            let body = json!({"_thread_id": with(person).as_str(), "_sender_mongo_id": person, "_recipient_mongo_id": "ana",
                 "_body": format!("hello {}", self.count), "_id": id});
             let request = Request::Rpc {
                 url: line::rest::send_url("", false),
@@ -127,14 +140,14 @@ impl Story {
                 body: body.to_string(),
                 may_be_early: false,
             };
-            let (_, row) = self.server.execute(self.now, self.now, "ben", &request);
+            let (_, row) = self.server.execute(self.now, self.now, person, &request);
             self.broadcast(row.expect("a new row"));
         }
     }
 
     fn broadcast(&mut self, row: Value) {
-        if let (true, Some(socket)) = (self.joined.is_some() && !self.silent, self.socket) {
-            let topic = thread().topic();
+        let topic = format!("realtime:chat:{}", row["thread_id"].as_str().expect("a thread"));
+        if let (true, Some(socket)) = (self.joined.contains(&topic) && !self.silent, self.socket) {
             let payload = json!({"record": row}).to_string();
             let head = [4, topic.len() as u8, 6, 10, 1];
             let bytes = [&head, topic.as_bytes(), b"INSERT", br#"{"id":"x"}"#, payload.as_bytes()].concat();
@@ -144,7 +157,7 @@ impl Story {
 
     fn cut(&mut self) {
         if let Some(socket) = self.socket.take() {
-            self.joined = None;
+            self.joined.clear();
             self.feed(Input::SocketClosed(socket));
         }
     }
@@ -205,22 +218,23 @@ impl Story {
             Output::SendFrame(id, text) => {
                 let frame: Value = serde_json::from_str(&text).expect("JSON");
                 let event = frame[3].as_str().unwrap_or_default().to_owned();
+                let topic = frame[2].as_str().unwrap_or_default().to_owned();
                 let mut response = json!({"status": "ok", "response": {}});
                 if event == "phx_join" {
                     self.join_tokens.push(frame[4]["access_token"].as_str().unwrap_or_default().into());
-                    self.joined = self.refuse_joins.is_none().then(|| frame[0].clone());
-                    if let Some(reason) = self.refuse_joins {
-                        response = json!({"status": "error", "response": {"reason": reason}});
+                    match self.refuse_joins {
+                        Some(reason) => response = json!({"status": "error", "response": {"reason": reason}}),
+                        None => drop(self.joined.insert(topic.clone())),
                     }
                 }
                 if event == "phx_leave" {
-                    self.joined = None;
+                    self.joined.remove(&topic);
                 }
                 if event != "access_token" {
                     let reply = json!([frame[0], frame[1], frame[2], "phx_reply", response]);
                     self.later(ROUND_TRIP, Input::SocketFrame(id, Frame::Text(reply)));
                 }
-                if event == "phx_join" && self.joined.is_some() && self.says_ready {
+                if event == "phx_join" && self.joined.contains(&topic) && self.says_ready {
                     let word = json!({"status": "ok", "message": "Replication connection established"});
                     let word = json!([frame[0], null, frame[2], "system", word]);
                     self.later(ROUND_TRIP, Input::SocketFrame(id, Frame::Text(word)));
@@ -230,8 +244,17 @@ impl Story {
             Output::CloseSocket(_) => {
                 self.log.push("disconnect".into());
                 self.socket = None;
-                self.joined = None;
+                self.joined.clear();
             }
+            Output::Messages(other, diff) if other != thread() => {
+                let shown = self.elsewhere.entry(other).or_default();
+                match diff {
+                    Diff::Insert { at, message } => shown.insert(at, message.seq()),
+                    Diff::Update { at, message } => shown[at] = message.seq(),
+                    Diff::Remove { at, count } => drop(shown.drain(at..at + count)),
+                }
+            }
+            Output::State(other, _) if other != thread() => {}
             Output::Messages(_, diff) => match diff {
                 Diff::Insert { at, message } => self.shown.insert(at, message),
                 Diff::Update { at, message } => self.shown[at] = message,
@@ -302,7 +325,7 @@ fn up_to_a_page_missed_is_there_one_request_after_the_join() {
     let mut story = Story::live();
     story.cut();
     story.ben_writes(50);
-    while story.joined.is_none() {
+    while story.joined.is_empty() {
         story.pass(1);
     }
     story.pass(2 * ROUND_TRIP);
@@ -1063,7 +1086,7 @@ fn what_comes_while_the_first_page_is_on_its_way_stays() {
     let page = cached(&story);
     story.open();
     story.feed(Input::Cached { thread: thread(), page });
-    while story.joined.is_none() {
+    while story.joined.is_empty() {
         story.pass(1);
     }
     for _ in 0..3 * ROUND_TRIP {
@@ -1090,4 +1113,189 @@ fn what_another_sends_in_batches_is_read_as_fast_as_it_comes() {
     }
     story.pass(ROUND_TRIP);
     assert_eq!(story.seqs(), (1..=1_000).collect::<Vec<_>>());
+}
+
+const OTHERS: [&str; 4] = ["cleo", "dan", "erin", "finn"];
+
+/// Five chats, all live, each with a message.
+fn five() -> Story {
+    let mut story = Story::new();
+    story.open();
+    for other in OTHERS {
+        story.feed(Input::Open { thread: with(other), page_size: 50 });
+    }
+    story.pass(3_000);
+    for person in ["ben"].iter().chain(&OTHERS) {
+        story.writes(person, 1);
+    }
+    story.pass(3_000);
+    assert_eq!((story.status(), story.joined.len()), (Status::Live, 5));
+    story.log.clear();
+    story
+}
+
+impl Story {
+    fn shows(&self, other: &str) -> Vec<u64> {
+        self.elsewhere[&with(other)].iter().flatten().copied().collect()
+    }
+
+    /// All that is asked by HTTP.
+    fn requests(&self) -> usize {
+        ["token", "ensure", "send", "read"].iter().map(|what| self.asked(what)).sum()
+    }
+}
+
+#[test]
+fn five_quiet_chats_cost_no_more_than_one_and_nothing_while_hidden() {
+    for mut story in [Story::live(), five()] {
+        // The polls have slowed down as far as they do.
+        story.pass(600_000);
+        story.log.clear();
+        story.pass(3_600_000);
+        assert!((80..=81).contains(&story.requests()), "{} requests an hour", story.requests());
+        story.feed(Input::Visible(false));
+        story.log.clear();
+        story.pass(240_000);
+        assert_eq!(story.requests(), 0, "hidden a moment ago");
+        story.pass(3_600_000);
+        assert_eq!(story.requests(), 0, "hidden");
+    }
+}
+
+#[test]
+fn silence_is_found_in_each_of_five_chats_within_a_minute() {
+    for silent_in in OTHERS {
+        let mut story = five();
+        // All but one go on talking, for longer than any poll waits.
+        for _ in 0..100 {
+            for person in ["ben"].iter().chain(&OTHERS).filter(|person| **person != silent_in) {
+                story.writes(person, 1);
+            }
+            story.pass(10_000);
+        }
+        story.silent = true;
+        story.writes(silent_in, 1);
+        story.silent = false;
+        for _ in 0..6 {
+            story.ben_writes(1);
+            story.pass(10_000);
+        }
+        assert_eq!(story.shows(silent_in), [1, 2], "{silent_in}");
+    }
+}
+
+#[test]
+fn a_broadcast_puts_the_poll_off_and_silence_behind_it_is_found_within_a_minute() {
+    let mut story = Story::live();
+    for _ in 0..200 {
+        story.ben_writes(1);
+        story.pass(18_000);
+    }
+    assert_eq!((story.asked("read"), story.seqs().len()), (0, 200), "nobody asks where it is told");
+    story.silent = true;
+    story.ben_writes(1);
+    story.pass(60_000);
+    assert_eq!(story.seqs().len(), 201);
+    assert_eq!(story.asked("phx_join"), 1, "and it is joined anew");
+}
+
+#[test]
+fn an_older_database_is_polled_as_before() {
+    let mut story = five();
+    story.server.no_sync = true;
+    story.pass(600_000);
+    story.log.clear();
+    story.pass(3_600_000);
+    assert!((400..=405).contains(&story.requests()), "{} requests an hour", story.requests());
+    story.silent = true;
+    OTHERS.iter().for_each(|other| story.writes(other, 1));
+    story.pass(60_000);
+    for other in OTHERS {
+        assert_eq!(story.shows(other), [1, 2]);
+    }
+}
+
+#[test]
+fn where_a_proxy_lets_no_sync_through_every_chat_is_polled_by_itself() {
+    let mut story = five();
+    story.proxy = |request| match request {
+        Request::Rpc { url, .. } if server::is_sync(url) => http(403, None),
+        _ => None,
+    };
+    story.silent = true;
+    OTHERS.iter().for_each(|other| story.writes(other, 1));
+    story.pass(60_000);
+    for other in OTHERS {
+        assert_eq!(story.shows(other), [1, 2]);
+    }
+}
+
+#[test]
+fn more_is_missing_than_a_sync_tells() {
+    for (a_thread, in_all) in [(50, 500), (50, 3), (3, 500), (1, 0)] {
+        let mut story = five();
+        story.server.sync_rows = (a_thread, in_all);
+        story.silent = true;
+        OTHERS.iter().for_each(|other| story.writes(other, 120));
+        story.pass(60_000);
+        for other in OTHERS {
+            assert_eq!(story.shows(other), (1..=121).collect::<Vec<_>>(), "{a_thread}, {in_all}");
+        }
+    }
+}
+
+#[test]
+fn a_chat_that_is_closed_while_all_are_asked_for_leaves_the_others_theirs() {
+    let mut story = five();
+    story.silent = true;
+    OTHERS.iter().for_each(|other| story.writes(other, 1));
+    while story.asked("read") == 0 {
+        story.pass(10);
+    }
+    story.feed(Input::Close { thread: with("cleo") });
+    assert_eq!(story.asked("abort"), 0);
+    story.feed(Input::Open { thread: with("cleo"), page_size: 50 });
+    story.pass(2 * ROUND_TRIP);
+    for other in OTHERS {
+        assert_eq!(story.shows(other), [1, 2], "{other}");
+    }
+}
+
+#[test]
+fn of_more_chats_than_are_asked_for_at_once_each_has_its_turn() {
+    let mut story = Story::new();
+    let others: Vec<_> = (0..120).map(|n| format!("other{n}")).collect();
+    for other in &others {
+        story.feed(Input::Open { thread: with(other), page_size: 50 });
+    }
+    story.pass(60_000);
+    story.silent = true;
+    others.iter().for_each(|other| story.writes(other, 1));
+    story.pass(50_000);
+    assert!(others.iter().all(|other| story.shows(other) == [1]));
+}
+
+#[test]
+fn a_poll_that_fails_is_asked_for_again_as_one() {
+    let mut story = five();
+    story.pass(600_000);
+    story.reachable = false;
+    story.log.clear();
+    story.pass(600_000);
+    let alone = {
+        let mut story = Story::live();
+        story.pass(600_000);
+        story.reachable = false;
+        story.log.clear();
+        story.pass(600_000);
+        story.asked("read")
+    };
+    assert!(story.asked("read") <= 5 * alone, "{} and {alone}", story.asked("read"));
+    story.reachable = true;
+    story.silent = true;
+    OTHERS.iter().for_each(|other| story.writes(other, 1));
+    story.pass(12_000);
+    for other in OTHERS {
+        assert_eq!(story.shows(other), [1, 2], "{other}");
+    }
 }

@@ -32,6 +32,24 @@ pub const DOORS: &[Door] = &[
     ("select * from public.list_chat_messages('ana__erin', 0, 9223372036854775807, 2147483647)", [NO, "0", "1", "0", "0", NO]),
     ("select * from public.list_chat_messages('%')", [NO, "0", "0", "0", "0", NO]),
     ("select * from public.list_chat_messages(null, null, null, null)", [NO, "0", "0", "0", "0", NO]),
+    (
+        "select * from jsonb_array_elements(public.sync_chat('[{\"thread_id\": \"ana__ben\"}]') -> 'threads')",
+        [NO, "0", "1", "1", "0", NO],
+    ),
+    (
+        "select * from jsonb_path_query(public.sync_chat('[{\"thread_id\": \"ana__ben\"}, {\"thread_id\": \"cleo__dan\"},
+         {\"thread_id\": \"ana__erin\"}]'), '$.threads[*].messages[*]')",
+        [NO, "1", "4", "3", "0", NO],
+    ),
+    (
+        // What the one thread is called does not open another.
+        "select * from jsonb_path_query(public.sync_chat('[{\"thread_id\": \"%\", \"after\": -1}, null, \"cleo__dan\",
+         {\"thread_id\": [\"cleo__dan\"]}]'), '$.threads[*]')",
+        [NO, "0", "0", "0", "0", NO],
+    ),
+    ("select * from jsonb_array_elements(public.sync_chat(null) -> 'threads')", [NO, "0", "0", "0", "0", NO]),
+    ("select public.sync_chat('{\"thread_id\": \"ana__ben\"}')", [NO, "22023", "22023", "22023", "22023", NO]),
+    ("select public.sync_chat('[{\"thread_id\": \"ana__ben\", \"after\": \"x\"}]')", [NO, "22P02", "22P02", "22P02", "22P02", NO]),
     ("select * from public.chat_messages where thread_id like '%'", [NO, "1", "4", "3", "0", "5"]),
     ("select * from public.chat_threads", [NO, "1", "2", "1", "0", "3"]),
     ("select * from public.chat_threads where thread_id = 'ana__ben'", [NO, "0", "1", "1", "0", "1"]),

@@ -97,6 +97,13 @@ fn ranges(pair: &Pair) -> Vec<(String, f64)> {
     ]
 }
 
+/// What the package polls by: the newest message of each thread, which tells that the history is still the same.
+fn sync(threads: &[Pair]) -> String {
+    let asked: Vec<_> =
+        threads.iter().map(|pair| json!({"thread_id": pair.thread_id, "after": pair.last_seq - 1})).collect();
+    format!("select public.sync_chat('{}')", Value::from(asked))
+}
+
 const SEQ_INDEX: &str = "chat_messages_thread_id_seq_key";
 
 #[tokio::test]
@@ -119,6 +126,9 @@ async fn what_the_product_asks_costs_the_same_on_any_table() -> Result<()> {
             assert_eq!(plan.0["Plan"]["Actual Rows"], rows, "{call}");
             spent.push(plan.buffers());
         }
+        let sync = sync(std::slice::from_ref(pair));
+        explain(&mut client, &me, &topic, "", &sync).await?;
+        spent.push(explain(&mut client, &me, &topic, "", &sync).await?.buffers());
         for (sql, rows) in reads(pair) {
             let plan = explain(&mut client, &me, &topic, "", &sql).await?;
             assert!(plan.indexes().contains(&SEQ_INDEX), "{sql}: {:?}", plan.indexes());
@@ -170,7 +180,8 @@ async fn a_hub_with_ten_thousand_threads_costs_what_one_with_a_hundred_does() ->
         let database = Database::installed().await?;
         fill_hub(&database, threads, 60).await?;
         let mut client = database.superuser().await?;
-        let thread = pairs(&database, 1).await?.remove(0);
+        let threads = pairs(&database, 20).await?;
+        let thread = &threads[0];
         let topic = format!("chat:{}", thread.thread_id);
         let mut spent = Vec::new();
         for (me, id, other) in [(&thread.a, thread.a_id, &thread.b), (&thread.b, thread.b_id, &thread.a)] {
@@ -186,7 +197,9 @@ async fn a_hub_with_ten_thousand_threads_costs_what_one_with_a_hundred_does() ->
             );
             for (before, sql) in [
                 ("", format!("select * from public.list_chat_messages('{thread_id}')")),
-                ("", page(&thread, "")),
+                ("", sync(&threads[..1])),
+                ("", sync(&threads)),
+                ("", page(thread, "")),
                 (
                     "",
                     format!(
