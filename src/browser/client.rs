@@ -34,9 +34,7 @@ pub struct Client {
     sessions: RefCell<Vec<Rc<Attached>>>,
     views: Views,
     network: Network,
-    storage: RefCell<Option<Storage>>,
-    /// Takes in the pages of earlier visits.
-    found: Found,
+    kept: Kept,
     alarm: Alarm,
     environment: RefCell<Option<Environment>>,
     /// Heard as long as it lives, with or without a thread: its engine holds a token.
@@ -50,6 +48,14 @@ pub struct Client {
 struct Inputs {
     queue: RefCell<VecDeque<Input<Value>>>,
     draining: Cell<bool>,
+}
+
+/// What outlives the page.
+struct Kept {
+    /// What is not sent yet.
+    outbox: RefCell<Option<Storage>>,
+    /// Takes in the pages of earlier visits.
+    found: Found,
 }
 
 /// What the threads show.
@@ -144,8 +150,7 @@ impl Client {
                 sessions: RefCell::default(),
                 views: Views::default(),
                 network: Network::new(feed),
-                storage: RefCell::default(),
-                found,
+                kept: Kept { outbox: RefCell::default(), found },
                 alarm: Alarm::new(move || timeout(Input::Timeout)),
                 environment: RefCell::default(),
                 sign_outs: RefCell::new(Some(SignOuts::hear(end_all))),
@@ -167,7 +172,7 @@ impl Client {
                     client.stored(event);
                 }
             };
-            self.storage.replace(Some(Storage::new(&self.config.supabase_url, &self.config.my_id, tell)));
+            self.kept.outbox.replace(Some(Storage::new(&self.config.supabase_url, &self.config.my_id, tell)));
         }
         let mut queue = self.inputs.queue.borrow_mut();
         for input in environment::now() {
@@ -179,7 +184,7 @@ impl Client {
     /// No thread is left: nothing is heard any more.
     fn pause(&self) {
         self.environment.take();
-        self.storage.take();
+        self.kept.outbox.take();
     }
 
     /// Ends at once: closes every session, socket and request. What storage keeps stays there.
@@ -216,7 +221,7 @@ impl Client {
         session.subscribers.changed();
         self.feed(Input::Open { thread: session.thread.clone(), page_size: options.page_size });
         let Config { supabase_url: project, my_id: me, .. } = &self.config;
-        pages::open(project, me, &session.thread, options.cache_messages, &self.found);
+        pages::open(project, me, &session.thread, options.cache_messages, &self.kept.found);
     }
 
     /// Closes the thread of `session`.
@@ -290,12 +295,12 @@ impl Client {
             Output::SendFrame(id, frame) => self.network.send_frame(id, &frame),
             Output::CloseSocket(id) => self.network.close_socket(id),
             Output::Store(thread, message) => {
-                if let Some(storage) = &*self.storage.borrow() {
+                if let Some(storage) = &*self.kept.outbox.borrow() {
                     storage.put(notify::hold(), &thread, &message);
                 }
             }
             Output::Unstore(_, id) => {
-                if let Some(storage) = &*self.storage.borrow() {
+                if let Some(storage) = &*self.kept.outbox.borrow() {
                     storage.remove(id);
                 }
             }
