@@ -238,8 +238,12 @@ impl Client {
     /// The snapshot of `thread`.
     pub fn snapshot(&self, thread: &ThreadId) -> JsValue {
         let mut views = self.views.all.borrow_mut();
-        let view = views.iter_mut().find(|view| view.thread == *thread);
-        view.map_or_else(snapshot::closed, View::snapshot)
+        let Some(view) = views.iter_mut().find(|view| view.thread == *thread) else { return snapshot::closed() };
+        // What a page looks at is kept, and not each of ten thousand changes in between.
+        if view.is_worth_keeping() {
+            pages::keep(&self.config.supabase_url, &self.config.my_id, thread, &view.messages());
+        }
+        view.snapshot()
     }
 
     /// Whether `thread` has stopped for good.
@@ -328,9 +332,6 @@ impl Client {
     fn change(&self, thread: &ThreadId, change: impl FnOnce(&mut View)) {
         if let Some(view) = self.views.all.borrow_mut().iter_mut().find(|view| view.thread == *thread) {
             change(view);
-            if view.is_worth_keeping() {
-                pages::keep(&self.config.supabase_url, &self.config.my_id, thread, &view.messages());
-            }
         }
         for session in self.sessions_of(thread) {
             session.subscribers.changed();

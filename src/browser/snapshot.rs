@@ -89,9 +89,9 @@ impl View {
         self.outbox_persists = persists;
     }
 
-    /// Whether it is to be kept, and is what the server said.
+    /// Whether it is to be kept, is what the server said, and has changed since the last snapshot.
     pub fn is_worth_keeping(&self) -> bool {
-        self.cached && !self.state.from_cache
+        self.cached && !self.state.from_cache && self.snapshot.is_none()
     }
 
     /// Whether the thread has stopped for good.
