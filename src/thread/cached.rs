@@ -3,6 +3,7 @@
 
 use super::Thread;
 use super::read::read_rows;
+use super::timeline::Answered;
 use crate::json::Json;
 use crate::line::Line;
 use crate::mutation::{Mutation, mutated};
@@ -14,10 +15,9 @@ impl Thread {
         if !welcome || self.reader.is_loaded() || !self.timeline.is_empty() {
             return;
         }
-        if let Some(answered) = read_rows(page, &self.id, &line.config.my_id) {
-            for row in &answered.rows {
-                self.sender.confirmed(line, super::place(&self.id, &self.timeline), row.id);
-            }
+        // What waits to be sent is not sent on storage's word.
+        let waits = |answered: &Answered<V>| answered.rows.iter().any(|row| self.sender.holds(row.id));
+        if let Some(answered) = read_rows(page, &self.id, &line.config.my_id).filter(|page| !waits(page)) {
             let diffs = self.timeline.cached(answered);
             self.from_cache = !diffs.is_empty();
             line.show(&self.id, diffs);

@@ -130,6 +130,9 @@ impl Thread {
     /// Messages that an earlier page left in storage.
     pub(crate) fn restore<V>(&mut self, line: &mut Line<V>, mut messages: Vec<PendingMessage>) {
         messages.sort_unstable_by_key(|message| message.order);
+        if messages.iter().any(|message| self.timeline.holds(message.id)) {
+            self.hide_cached(line);
+        }
         messages.retain(|message| {
             let sent = self.timeline.holds(message.id);
             if sent {

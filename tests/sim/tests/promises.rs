@@ -1299,3 +1299,30 @@ fn a_poll_that_fails_is_asked_for_again_as_one() {
         assert_eq!(story.shows(other), [1, 2], "{other}");
     }
 }
+
+#[test]
+fn what_waits_is_not_taken_for_sent_because_the_last_visit_says_so() {
+    for cached_first in [false, true] {
+        let mut story = Story::new();
+        story.ben_writes(1);
+        // The last visit saw it sent, and a recovery has taken it back since.
+        let id = MessageId(7);
+        let mut page = cached(&story);
+        page.as_array_mut().expect("rows").push(json!({"id": id.text(), "thread_id": "ana__ben", "seq": 2,
+            "sender_mongo_id": "ana", "body": "mine", "created_at": "2026-01-01T00:00:00+00:00"}));
+        let messages = vec![PendingMessage { id, body: "mine".into(), written_at: 1, order: 1, error: None }];
+        story.feed(Input::Restoring(true));
+        story.open();
+        let mut inputs = [Input::Restore { thread: thread(), messages }, Input::Cached { thread: thread(), page }];
+        if cached_first {
+            inputs.reverse();
+        }
+        for input in inputs {
+            story.feed(input);
+        }
+        assert!(is_sending(story.shown.last()));
+        story.feed(Input::Restoring(false));
+        story.pass(5_000);
+        assert_eq!((story.rows(), story.seqs()), (2, vec![1, 2]));
+    }
+}
