@@ -87,13 +87,12 @@ function write() {
   transact('readwrite', (store) => {
     if (since !== signOuts) return
     for (const page of pages) if (page.rows.length > 0) store.put(page)
-    store.openCursor().onsuccess = ({ target: { result: cursor } }) => {
-      // Somebody else's, who was here before.
-      const { project, person } = cursor?.value ?? {}
-      if (pages.some((page) => page.project === project && page.person !== person)) cursor.delete()
-      cursor?.continue()
-    }
-    const oldestFirst = store.index('at').getAllKeys()
-    oldestFirst.onsuccess = () => oldestFirst.result.slice(0, -THREADS).forEach((key) => store.delete(key))
+    store.index('at').getAllKeys().onsuccess = ({ target: { result: oldestFirst } }) =>
+      oldestFirst.forEach((key, at) => {
+        const [project, person] = key
+        // One too many, or somebody else's, who was here before.
+        const isOthers = pages.some((page) => page.project === project && page.person !== person)
+        if (isOthers || at < oldestFirst.length - THREADS) store.delete(key)
+      })
   }).catch(() => {})
 }
