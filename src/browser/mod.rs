@@ -9,7 +9,7 @@
 //! | `environment.rs` | online, visible |
 //! | `snapshot.rs` | what a page sees of a thread |
 //! | `notify.rs` | telling subscribers, not too often |
-//! | `options.rs`, `options.js` | the options of a session, checked |
+//! | `options.rs` | the options of a session, checked |
 //! | `requests.rs` | requests |
 //! | `socket.rs` | one WebSocket |
 //! | `storage.rs`, `storage.js` | the messages that outlive the page |

@@ -1,6 +1,6 @@
 //! The options of `new ChatSession(options)`.
 //!
-//! `options.js` checks them, not serde: every complaint names its option, two of them are functions, and a deserialiser would
+//! `values.js` checks them, not serde: every complaint names its option, two of them are functions, and a deserialiser would
 //! weigh more than the rest of the shell.
 
 use super::error::{invalid, to_js};
@@ -9,7 +9,7 @@ use crate::json::Json;
 use crate::thread_id::ThreadId;
 use wasm_bindgen::prelude::*;
 
-#[wasm_bindgen(module = "/src/browser/options.js")]
+#[wasm_bindgen(module = "/src/browser/values.js")]
 extern "C" {
     #[wasm_bindgen(js_name = readOptions)]
     fn read_options(options: &JsValue) -> JsValue;

@@ -1,8 +1,7 @@
 // What a page asks of its own backend and of PostgREST, for the engine and before there is one: `prefetch` starts what every
 // chat starts with while the WebAssembly is still on its way, and who asks for the very same within ten seconds gets it.
 
-import { readOptions } from './options.js'
-import { parseText } from './values.js'
+import { parseText, readOptions } from './values.js'
 
 /**
  * What came of a request: HTTP status, body as JSON (`undefined` if it is none), Retry-After. `undefined` without an answer.
