@@ -216,9 +216,9 @@ impl Client {
         if self.views.all.borrow().is_empty() {
             self.start(options.persist_outbox);
         }
-        self.view(&session.thread, options.cache_messages);
+        self.view(&session.thread);
         self.sessions.borrow_mut().push(session.clone());
-        session.subscribers.changed();
+        self.change(&session.thread, |view| view.cached = options.cache_messages);
         self.feed(Input::Open { thread: session.thread.clone(), page_size: options.page_size });
         let Config { supabase_url: project, my_id: me, .. } = &self.config;
         pages::open(project, me, &session.thread, options.cache_messages, &self.kept.found);
@@ -338,14 +338,12 @@ impl Client {
         }
     }
 
-    /// Makes sure that there is a view of `thread`. `cached`: its newest page is kept for the next visit.
-    fn view(&self, thread: &ThreadId, cached: bool) {
+    /// Makes sure that there is a view of `thread`.
+    fn view(&self, thread: &ThreadId) {
         let mut views = self.views.all.borrow_mut();
-        let at = views.iter().position(|view| view.thread == *thread).unwrap_or(views.len());
-        if at == views.len() {
+        if views.iter().all(|view| view.thread != *thread) {
             views.push(View::new(thread.clone(), self.views.outbox_persists.get()));
         }
-        views[at].cached = cached;
     }
 
     fn sessions_of(&self, thread: &ThreadId) -> Vec<Rc<Attached>> {
@@ -376,7 +374,7 @@ impl Client {
             }
             storage::Event::Adopted(threads) => {
                 for (thread, messages) in threads {
-                    self.view(&thread, true);
+                    self.view(&thread);
                     self.feed(Input::Restore { thread, messages });
                 }
             }

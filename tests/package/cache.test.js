@@ -195,6 +195,28 @@ test('cacheMessages: false keeps nothing, and deletes what was kept', async () =
   await end()
 })
 
+test('cacheMessages: false holds also where a message of an earlier page is sent', async () => {
+  const { visit, shows, keeps, options, threadId, first, record, end } = await visited()
+  await keeps(first, [record])
+  await first.close()
+  const left = { project: options.supabaseUrl, person: options.myMongoId, id: crypto.randomUUID(), owner: 'the dead', thread: threadId, order: 1, writtenAt: 1000, body: 'left behind' }
+  const page = await visit({ ...options, cacheMessages: false }, (page) =>
+    page.evaluate(async (left) => {
+      const request = indexedDB.open('chopped-chat', 1)
+      request.onupgradeneeded = () => request.result.createObjectStore('drafts', { keyPath: ['project', 'person', 'id'] })
+      const database = await new Promise((done) => (request.onsuccess = () => done(request.result)))
+      const transaction = database.transaction('drafts', 'readwrite')
+      transaction.objectStore('drafts').put(left)
+      await new Promise((done) => (transaction.oncomplete = done))
+      database.close()
+    }, left),
+  )
+  await shows(page, { status: 'live', bodies: ['one', 'two', 'left behind'] })
+  await page.waitForTimeout(500)
+  await keeps(page, [])
+  await end()
+})
+
 test('of many threads the last fifty are kept, and of each a hundred messages', async () => {
   const { visit, shows, options, first, other, end } = await visited()
   await eventually(() => first.evaluate(async () => (await globalThis.kept()).length === 1), 'kept')
