@@ -202,7 +202,7 @@ findings (place, promise, found, advice) as (
        select f.signature || case when p.prosecdef then ' is security definer' else ' is security invoker' end
          from api_functions f
          join pg_catalog.pg_proc p on p.oid = to_regprocedure(f.signature) where p.prosecdef <> f.with_owners_rights) wrong),
-    'apply 20261122000004 and 20261126000001 again'
+    'apply 20261122000004, 20261126000001 and 20261126000002 again'
   union all select 9, 'the functions see no schema but those that they name',
     (select string_agg(oid::regprocedure::text, ', ') from own_functions
       where not coalesce(proconfig, '{}') && '{"search_path=\"\"","search_path="}'),

@@ -42,6 +42,8 @@ const BREAKS: &[(&str, &str)] = &[
     ("each role may do what it needs and no more", "grant delete on public.chat_threads to public"),
     ("each role may do what it needs and no more", "revoke select on public.chat_threads from authenticated"),
     ("the API's functions are there, for whom they are", "drop function public.ensure_chat_thread(text, text)"),
+    ("the API's functions are there, for whom they are", "drop function public.insert_chat_messages(text, text, text, jsonb)"),
+    ("the API's functions are there, for whom they are", "drop function public.sync_chat(jsonb)"),
     (
         "the API's functions are there, for whom they are",
         "grant execute on function public.link_chat_identity(text, uuid) to authenticated",
