@@ -194,7 +194,7 @@ impl Sender {
 
     /// Whether `id` is being sent together with others, whose answer puts all of them in their order.
     pub fn sends_in_batch(&self, id: MessageId) -> bool {
-        self.in_flight.as_ref().is_some_and(|send| send.messages.len() > 1 && send.messages.contains(&id))
+        self.is_sending(id) && self.in_flight.as_ref().is_some_and(|send| send.messages.len() > 1)
     }
 
     /// A message is in the table.
