@@ -166,7 +166,7 @@ pub enum Output<V> {
     /// Close a WebSocket; nothing that it still says is wanted.
     CloseSocket(SocketId),
     /// Write a pending message to storage, over the one of its id: a page that dies must not take it along. Comes before
-    /// the change of [`Output::Messages`] that shows it.
+    /// the change of [`Output::Messages`] that shows it, which does not wait until it is written.
     Store(ThreadId, PendingMessage),
     /// Take a message out of storage.
     Unstore(ThreadId, MessageId),

@@ -228,8 +228,9 @@ export class ChatSession {
   open(): Promise<void>
 
   /**
-   * Sends `body` and gives the message's id at once: the bubble is there as `sending`. Subscribers hear of it when it is
-   * stored, or after 16 ms. It is sent by this page or, if that dies, by the person's next one, and is there once.
+   * Sends `body` and gives the message's id at once: the bubble is there as `sending`. Subscribers hear of it in the
+   * same turn. It is stored within milliseconds: from then on it is sent by this page or, if that dies, by the person's
+   * next one, and is there once.
    * `id`, a UUID that is used for nothing else, takes the place of one that is made: sent again under it, it is not sent
    * twice.
    *
@@ -260,7 +261,7 @@ export class ChatSession {
 /**
  * To be called when the person signs out: closes every session of the page at once, forgets tokens, sockets and messages,
  * and deletes every unsent message that chopped-chat stored on this origin. Its other tabs do the same. Resolves when the
- * storage is empty.
+ * storage is empty, or after 2 s where it does not answer.
  *
  * Without it, what was not sent stays stored for its author alone: a session of another `myMongoId` neither shows nor
  * sends it, one of the same `myMongoId` sends it. A session that finds itself `auth-required` keeps what was typed, and

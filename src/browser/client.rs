@@ -300,7 +300,7 @@ impl Client {
             Output::CloseSocket(id) => self.network.close_socket(id),
             Output::Store(thread, message) => {
                 if let Some(storage) = &*self.kept.outbox.borrow() {
-                    storage.put(notify::hold(), &thread, &message);
+                    storage.put(&thread, &message);
                 }
             }
             Output::Unstore(_, id) => {
@@ -360,7 +360,6 @@ impl Client {
 
     fn stored(&self, event: storage::Event) {
         match event {
-            storage::Event::Written(ticket) => notify::written(ticket),
             storage::Event::Works(works) => {
                 if self.views.outbox_persists.replace(works) != works {
                     for view in &mut *self.views.all.borrow_mut() {

@@ -1,7 +1,5 @@
 //! Telling subscribers, not too often.
 //!
-//! A message is stored before its bubble shows: what changed with it is told once the write is done, or after a frame.
-//!
 //! A lone change reaches the page at once, and so does one close behind it: a message is confirmed and another comes in. In
 //! the long run the page is left alone after a notification for as long as rendering it took, within bounds, so that a
 //! burst of thousands of frames, each an event of its own, is a handful of calls however slow the page is. React renders in
@@ -20,8 +18,6 @@ const PAUSE_MS: f64 = 4.0;
 const LONGEST_PAUSE_MS: f64 = 100.0;
 /// So much of a pause need not be waited out: one more notification after a while of quiet.
 const CREDIT_MS: f64 = 8.0;
-/// How long a write may hold back a notification: a frame.
-const HELD_MS: f64 = 16.0;
 
 thread_local! {
     static CHANGED: RefCell<Vec<Rc<Subscribers>>> = const { RefCell::new(Vec::new()) };
@@ -33,9 +29,6 @@ thread_local! {
     static TIMER: Timer = Timer::new(paused);
     static STARTED: Cell<f64> = const { Cell::new(0.0) };
     static AFTER: Closure<dyn Fn()> = Closure::new(after);
-    /// The last write that was begun, and whether it holds back what changed.
-    static WRITE: Cell<(u32, bool)> = const { Cell::new((0, false)) };
-    static HELD: Timer = Timer::new(held_long_enough);
 }
 
 /// Who wants to know when a session has a new snapshot.
@@ -77,33 +70,9 @@ impl Subscribers {
     }
 }
 
-/// Holds back what changes until [`written`] is called with what this gives, for a frame at most.
-pub fn hold() -> u32 {
-    let (last, held) = WRITE.get();
-    WRITE.set((last.wrapping_add(1), true));
-    if !held {
-        HELD.with(|timer| timer.set(HELD_MS));
-    }
-    last.wrapping_add(1)
-}
-
-/// All writes up to `ticket` have ended.
-pub fn written(ticket: u32) {
-    if WRITE.get() == (ticket, true) {
-        held_long_enough();
-    }
-}
-
-fn held_long_enough() {
-    HELD.with(Timer::clear);
-    WRITE.set((WRITE.get().0, false));
-    flush();
-}
-
 /// Tells the subscribers of what has changed, now or after the pause.
 pub fn flush() {
-    let (_, held) = WRITE.get();
-    if held || RENDERING.get() || CHANGED.with_borrow(Vec::is_empty) {
+    if RENDERING.get() || CHANGED.with_borrow(Vec::is_empty) {
         return;
     }
     let wait = PAUSED_UNTIL.get() - CREDIT_MS - clock::mono();

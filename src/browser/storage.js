@@ -70,7 +70,16 @@ const transact = (database, mode, act) =>
     transaction.onabort = () => reject(transaction.error)
   })
 
-const sleep = (ms) => new Promise((done) => setTimeout(done, ms))
+/** What `done` settles with, or nothing where that takes too long. */
+const within = (done) => Promise.race([done, new Promise((late) => setTimeout(late, PATIENCE))])
+
+/** What `act` asks of the store, or nothing: no storage, no messages. */
+const ask = (mode, act) =>
+  within(
+    open(() => {})
+      .then((database) => transact(database, mode, act).finally(() => database.close()))
+      .catch(() => {}),
+  )
 
 /** Deletes every message of this origin, sent or not, and tells its other pages. */
 export async function forgetAll() {
@@ -78,14 +87,7 @@ export async function forgetAll() {
   const told = channel()
   told?.postMessage(null)
   told?.close()
-  await dropPages()
-  try {
-    const database = await open(() => {})
-    await transact(database, 'readwrite', (store) => store.clear())
-    database.close()
-  } catch {
-    // No storage, no messages.
-  }
+  await Promise.all([within(dropPages()), ask('readwrite', (store) => store.clear())])
 }
 
 /**
@@ -96,16 +98,10 @@ export async function forgetAll() {
 export async function countUnsent(lists) {
   const messages = lists.flat()
   const unsent = new Set(messages.filter(({ seq }) => seq === null).map(({ id }) => id))
-  try {
-    const database = await open(() => {})
-    const keys = await transact(database, 'readonly', (store) => store.getAllKeys())
-    database.close()
-    for (const [, , id] of keys) unsent.add(id)
-    // Sent, and about to be deleted.
-    for (const { id, seq } of messages) if (seq !== null) unsent.delete(id)
-  } catch {
-    // No storage, no messages.
-  }
+  const keys = (await ask('readonly', (store) => store.getAllKeys())) ?? []
+  for (const [, , id] of keys) unsent.add(id)
+  // Sent, and about to be deleted.
+  for (const { id, seq } of messages) if (seq !== null) unsent.delete(id)
   return unsent.size
 }
 
@@ -120,7 +116,6 @@ export class Storage {
   #records = new Map()
   /** What is not written yet: a record, or null for one to delete. */
   #unwritten = new Map()
-  #last = 0
   #database
   /**
    * Settles when the page has its lock and has taken over what there was: what is written before would be up for taking,
@@ -137,24 +132,22 @@ export class Storage {
   #since = signOuts
 
   /**
-   * @param {(ticket: number) => void} written all writes up to this one are done, or have failed
    * @param {(works: boolean) => void} works whether what is written is kept
    * @param {(records: object[] | undefined) => object[]} adopted messages that are this page's from now on; undefined when
    *   all that was there at the start has been told, or cannot be had in time. Returns the records that are not to stay
    *   as they are
    */
-  constructor(project, person, written, works, adopted) {
+  constructor(project, person, works, adopted) {
     this.#project = project
     this.#person = person
-    this.#tell = { written, works, adopted }
+    this.#tell = { works, adopted }
     this.#started = this.#start().catch(() => this.#works(false))
-    Promise.race([this.#started, sleep(PATIENCE)]).then(() => this.#tell?.adopted())
+    within(this.#started).then(() => this.#tell?.adopted())
   }
 
-  put(ticket, id, thread, order, writtenAt, body, code, detail) {
+  put(id, thread, order, writtenAt, body, code, detail) {
     const record = { project: this.#project, person: this.#person, owner: this.#me, id, thread, order, writtenAt, body, code, detail }
     this.#records.set(id, record)
-    this.#last = ticket
     this.#busy = this.#write(id, record)
   }
 
@@ -166,7 +159,7 @@ export class Storage {
   close() {
     this.#tell = undefined
     this.#channel?.close()
-    Promise.race([this.#busy, sleep(PATIENCE)]).then(() => {
+    within(this.#busy).then(() => {
       this.#ended.abort()
       this.#shut()
     })
@@ -229,7 +222,6 @@ export class Storage {
 
   async #write(id, record) {
     this.#unwritten.set(id, record)
-    const ticket = this.#last
     const late = setTimeout(() => this.#works(false), PATIENCE)
     try {
       await this.#started
@@ -242,7 +234,6 @@ export class Storage {
       this.#works(false)
     }
     clearTimeout(late)
-    this.#tell?.written(ticket)
   }
 
   /** Writes what is not written; where that fails it is unwritten again, unless something newer is. */

@@ -14,11 +14,10 @@ extern "C" {
     #[wasm_bindgen(js_name = Storage)]
     type JsStorage;
     #[wasm_bindgen(constructor, js_class = "Storage")]
-    fn new(project: &str, person: &str, written: &JsValue, works: &JsValue, adopted: &JsValue) -> JsStorage;
+    fn new(project: &str, person: &str, works: &JsValue, adopted: &JsValue) -> JsStorage;
     #[wasm_bindgen(method)]
     fn put(
         this: &JsStorage,
-        ticket: u32,
         id: &str,
         thread: &str,
         order: f64,
@@ -66,8 +65,6 @@ impl Drop for SignOuts {
 
 /// What storage tells.
 pub enum Event {
-    /// All writes up to the one of this ticket have ended.
-    Written(u32),
     /// Whether what is written is kept.
     Works(bool),
     /// Messages that other pages left, by thread.
@@ -79,19 +76,15 @@ pub enum Event {
 /// One person's pending messages in storage; dropped, it tells nothing more.
 pub struct Storage {
     storage: JsStorage,
-    _callbacks: [Closure<dyn Fn(JsValue) -> JsValue>; 3],
+    _callbacks: [Closure<dyn Fn(JsValue) -> JsValue>; 2],
 }
 
 impl Storage {
     /// Finds what other pages left, now and when one of them ends.
     pub fn new(project: &str, person: &str, tell: impl Fn(Event) + Clone + 'static) -> Self {
-        let (written, works, adopted) = (tell.clone(), tell.clone(), tell);
+        let (works, adopted) = (tell.clone(), tell);
         let me = person.to_owned();
-        let callbacks: [Closure<dyn Fn(JsValue) -> JsValue>; 3] = [
-            Closure::new(move |ticket: JsValue| {
-                written(Event::Written(ticket.as_f64().unwrap_or_default() as u32));
-                JsValue::UNDEFINED
-            }),
+        let callbacks: [Closure<dyn Fn(JsValue) -> JsValue>; 2] = [
             Closure::new(move |value: JsValue| {
                 works(Event::Works(value.is_truthy()));
                 JsValue::UNDEFINED
@@ -106,15 +99,14 @@ impl Storage {
                 gone.into()
             }),
         ];
-        let [written, works, adopted] = &callbacks;
-        let storage = JsStorage::new(project, person, written.as_ref(), works.as_ref(), adopted.as_ref());
+        let [works, adopted] = &callbacks;
+        let storage = JsStorage::new(project, person, works.as_ref(), adopted.as_ref());
         Storage { storage, _callbacks: callbacks }
     }
 
-    /// Writes a message over the one of its id; [`Event::Written`] tells of it by `ticket`.
-    pub fn put(&self, ticket: u32, thread: &ThreadId, message: &PendingMessage) {
+    /// Writes a message over the one of its id.
+    pub fn put(&self, thread: &ThreadId, message: &PendingMessage) {
         self.storage.put(
-            ticket,
             &message.id.text(),
             thread.as_str(),
             message.order as f64,

@@ -1,7 +1,7 @@
 //! Sends what is in the outbox, one request at a time and in order, until the table has it or the server refuses it. What
 //! waits goes together; where that fails, in ever smaller parts, which finds the message that is refused.
 //!
-//! A message is stored before it is shown, and taken out of storage when it is confirmed or discarded.
+//! A message is handed to storage before it is shown, and taken out of storage when it is confirmed or discarded.
 
 use super::outbox::Outbox;
 use crate::error::{ChatError, Code};

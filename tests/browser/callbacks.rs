@@ -215,10 +215,7 @@ async fn broadcast(me: &Person, sender: &Person, count: u32, deliver: &str) {
 #[wasm_bindgen_test]
 async fn a_lone_message_reaches_the_page_in_the_same_event() {
     let (ana, ben) = Person::two().await;
-    let options = ana.options(&ben);
-    // Otherwise it is stored first.
-    js::set(&options, "persistOutbox", false);
-    let session = session::live(options).await;
+    let session = session::live(ana.options(&ben)).await;
     js::sleep(50).await;
     let told = Rc::new(Cell::new(false));
     let flag = told.clone();

@@ -410,14 +410,15 @@ async fn a_connection_to_the_database_that_is_lost_is_made_anew() {
     session.close();
 }
 
-/// Sends while storage is as `patch` makes it: works, and says so.
+/// Sends while storage is as `patch` makes it: works, and says so. So does signing out.
 async fn works_in_memory(place: &'static str, by: &str) {
     let (ana, ben) = Person::two().await;
     let patched = Patched::new(place, by).await;
     let session = session::live(ana.options(&ben)).await;
     session::send(&session, "anyway");
     until(&session, "sent, and said that it would not last", |seen| sent(seen, "anyway") && !persists(seen)).await;
-    session.close();
+    JsFuture::from(sign_out()).await.unwrap();
+    assert_eq!(seen(&session).status(), "closed");
     patched.end().await;
 }
 
