@@ -37,7 +37,7 @@ globalThis.kept = async () => {
   const database = await new Promise((done) => (indexedDB.open('chopped-chat pages').onsuccess = ({ target }) => done(target.result)))
   const all = await new Promise((done) => (database.transaction('pages').objectStore('pages').getAll().onsuccess = ({ target }) => done(target.result)))
   database.close()
-  return all.map(({ person, thread, rows }) => [person, thread, rows.map(({ body }) => body)])
+  return all.map(({ person, thread, rows }) => [person, thread, rows.map((row) => row?.body)])
 }
 document.title = 'ready'
 `
