@@ -273,7 +273,8 @@ export function signOut(): Promise<void>
 
 /**
  * How many messages {@link signOut} would delete: all that are not sent yet, refused ones among them, which this page holds
- * or chopped-chat stored on this origin, whoever wrote them. Ask the person before you sign them out.
+ * or chopped-chat stored on this origin, whoever wrote them. Storage that does not answer within 2 s counts as empty. Ask the
+ * person before you sign them out.
  *
  * @throws {ChatError} (rejects) `init-failed`
  */

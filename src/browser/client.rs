@@ -16,7 +16,7 @@ use crate::engine::Engine;
 use crate::io::{Config, Input, Output};
 use crate::thread_id::ThreadId;
 use js_sys::Array;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 use wasm_bindgen::JsValue;
@@ -216,9 +216,9 @@ impl Client {
         if self.views.all.borrow().is_empty() {
             self.start(options.persist_outbox);
         }
-        self.view(&session.thread);
+        self.view(&session.thread).cached = options.cache_messages;
         self.sessions.borrow_mut().push(session.clone());
-        self.change(&session.thread, |view| view.cached = options.cache_messages);
+        session.subscribers.changed();
         self.feed(Input::Open { thread: session.thread.clone(), page_size: options.page_size });
         let Config { supabase_url: project, my_id: me, .. } = &self.config;
         pages::open(project, me, &session.thread, options.cache_messages, &self.kept.found);
@@ -338,12 +338,15 @@ impl Client {
         }
     }
 
-    /// Makes sure that there is a view of `thread`.
-    fn view(&self, thread: &ThreadId) {
-        let mut views = self.views.all.borrow_mut();
-        if views.iter().all(|view| view.thread != *thread) {
-            views.push(View::new(thread.clone(), self.views.outbox_persists.get()));
-        }
+    /// The view of `thread`, made if it is not there.
+    fn view(&self, thread: &ThreadId) -> RefMut<'_, View> {
+        RefMut::map(self.views.all.borrow_mut(), |views| {
+            let at = views.iter().position(|view| view.thread == *thread).unwrap_or(views.len());
+            if at == views.len() {
+                views.push(View::new(thread.clone(), self.views.outbox_persists.get()));
+            }
+            &mut views[at]
+        })
     }
 
     fn sessions_of(&self, thread: &ThreadId) -> Vec<Rc<Attached>> {
