@@ -290,13 +290,19 @@ begin
   if to_regclass('chat_private.send_buckets') is not null then -- 20261122000007 makes it
     delete from chat_private.send_buckets where supabase_id = account;
   end if;
-  delete from public.chat_identities where mongo_id = _mongo_id;
+  if to_regclass('public.chat_markers') is not null then -- 20261127000001 makes it; mark_chat locks in this order
+    perform from public.chat_markers m where m.supabase_id = account order by m.thread_id for update;
+  end if;
+  delete from public.chat_identities where mongo_id = _mongo_id; -- and with it their markers and their inbox
   -- Realtime keeps what it broadcast for three days and may replay it to who joins.
   begin
     update realtime.messages
        set payload = jsonb_set(payload, '{record}',
              payload -> 'record' || jsonb_build_object('body', '', 'sender_supabase_id', nobody))
      where topic = any (topics) and payload -> 'record' ->> 'sender_mongo_id' = _mongo_id;
+    update realtime.messages set payload = jsonb_set(payload, '{message,body}', '""')
+     where topic like 'chat-inbox:%' and payload -> 'message' ->> 'sender_mongo_id' = _mongo_id
+       and payload -> 'message' ->> 'body' <> '';
   exception when others then
     raise warning 'Realtime goes on holding what % wrote in the last three days: %', _mongo_id, sqlerrm;
   end;

@@ -1,7 +1,12 @@
 -- Looks whether the chat is installed as it promises. Paste it into the SQL editor and run it, as `postgres`: one row a
 -- promise, and where one is broken what was found and what to do. It changes nothing.
 with
-tables (relation) as (values ('chat_identities'), ('chat_threads'), ('chat_messages'), ('chat_limits')),
+-- The inbox is optional: what is asked of it is asked where its file was begun.
+inbox (applied) as (values (to_regclass('chat_private.inbox_starts') is not null)),
+tables (relation) as (
+  values ('chat_identities'), ('chat_threads'), ('chat_messages'), ('chat_limits')
+  union all select 'chat_markers' from inbox where applied
+),
 oids as (select relation, to_regclass('public.' || relation)::oid as oid from tables),
 api_roles (role) as (select rolname from pg_catalog.pg_roles where rolname in ('anon', 'authenticated', 'service_role')),
 -- What each role may do, as (role, relation, privilege, columns); no columns means the whole table.
@@ -29,31 +34,45 @@ column_rights as (
     cross join api_roles r
     cross join unnest('{SELECT,INSERT,UPDATE}'::text[]) p (privilege)
 ),
-api_functions (signature, role, with_owners_rights) as (values
-  ('public.insert_chat_message(text,text,text,text,uuid)', 'authenticated', false),
-  ('public.insert_chat_messages(text,text,text,jsonb)', 'authenticated', false),
-  ('public.list_chat_messages(text,bigint,bigint,integer)', 'authenticated', false),
-  ('public.sync_chat(jsonb)', 'authenticated', false),
-  ('public.link_chat_identity(text,uuid)', 'service_role', false),
-  ('public.ensure_chat_thread(text,text)', 'service_role', false),
-  ('public.erase_chat_person(text)', 'service_role', true)
+api_functions (signature, role, with_owners_rights) as (
+  values
+    ('public.insert_chat_message(text,text,text,text,uuid)', 'authenticated', false),
+    ('public.insert_chat_messages(text,text,text,jsonb)', 'authenticated', false),
+    ('public.list_chat_messages(text,bigint,bigint,integer)', 'authenticated', false),
+    ('public.sync_chat(jsonb,jsonb)', 'authenticated', false),
+    ('chat_private.sync_chat(jsonb,jsonb)', 'authenticated', true),
+    ('public.link_chat_identity(text,uuid)', 'service_role', false),
+    ('public.ensure_chat_thread(text,text)', 'service_role', false),
+    ('public.erase_chat_person(text)', 'service_role', true)
+  union all
+  select i.signature, 'authenticated', i.with_owners_rights
+    from inbox, (values
+      ('public.list_chat_threads(integer,jsonb,text)', false),
+      ('chat_private.list_chat_threads(integer,jsonb,text)', true),
+      ('public.mark_chat(jsonb,boolean)', false),
+      ('chat_private.mark_chat(jsonb,boolean)', true)) i (signature, with_owners_rights)
+   where applied
 ),
 own_functions as (
   select p.* from pg_catalog.pg_proc p
    where p.pronamespace = to_regnamespace('chat_private')
       or p.oid in (select to_regprocedure(signature) from api_functions)
 ),
-own_triggers (name, function, kind) as (values -- kind: pg_trigger.tgtype of ROW, BEFORE or AFTER, INSERT
-  ('chat_messages_number', 'number_message', 7),
-  ('chat_messages_allow', 'allow_message', 5),
-  ('chat_messages_count', 'count_message', 5),
-  ('chat_messages_broadcast', 'broadcast_message', 5)
+own_triggers (name, function, kind) as ( -- kind: pg_trigger.tgtype of ROW, BEFORE or AFTER, INSERT
+  values
+    ('chat_messages_number', 'number_message', 7),
+    ('chat_messages_allow', 'allow_message', 5),
+    ('chat_messages_count', 'count_message', 5),
+    ('chat_messages_broadcast', 'broadcast_message', 5)
+  union all select 'chat_messages_inbox', 'announce_thread', 5 from inbox where applied
 ),
-own_policies (relation, name, command, words) as (values
-  ('public.chat_threads', 'chat_threads_select', 'r', '{user_a_supabase_id,user_b_supabase_id,auth.uid()}'::text[]),
-  ('public.chat_messages', 'chat_messages_select', 'r', '{chat_threads,thread_id,first_thread(),last_thread()}'),
-  ('public.chat_messages', 'chat_messages_insert', 'a', '{chat_threads,sender_supabase_id,sender_mongo_id,recipient_mongo_id,auth.uid()}'),
-  ('realtime.messages', 'chat_messages_receive', 'r', '{chat_threads,realtime.topic(),extension,auth.uid()}')
+own_policies (relation, name, command, words) as (
+  values
+    ('public.chat_threads', 'chat_threads_select', 'r', '{user_a_supabase_id,user_b_supabase_id,auth.uid()}'::text[]),
+    ('public.chat_messages', 'chat_messages_select', 'r', '{chat_threads,thread_id,first_thread(),last_thread()}'),
+    ('public.chat_messages', 'chat_messages_insert', 'a', '{chat_threads,sender_supabase_id,sender_mongo_id,recipient_mongo_id,auth.uid()}'),
+    ('realtime.messages', 'chat_messages_receive', 'r', '{chat_threads,realtime.topic(),extension,auth.uid()}')
+  union all select 'realtime.messages', 'chat_inbox_receive', 'r', '{chat-inbox:,realtime.topic(),extension,auth.uid()}' from inbox where applied
 ),
 policies as (
   select p.polrelid, p.polname, p.polcmd, p.polpermissive,
@@ -70,28 +89,37 @@ foreign_policies as (
 ),
 -- The parts of the fence around the chat's topics that are not there, or say something else.
 fence_gaps (name) as (
-  select o.name from (values
-    ('chat_topics_fence', '{public}'::text[], '{authenticated}'::text[]),
-    ('chat_topics_fence_people', '{authenticated}', '{chat_threads,realtime.topic(),extension,auth.uid()}')) o (name, roles, words)
-   where not exists (
-     select from policies p
-      where p.polrelid = to_regclass('realtime.messages') and p.polname = o.name and p.polcmd = '*' and not p.polpermissive
-        and p.roles = o.roles and p.writes = $$(topic !~~ 'chat:%'::text)$$
-        and strpos(p.reads, $$(topic !~~ 'chat:%'::text) OR $$) > 0
-        and (select bool_and(strpos(p.reads, word) > 0) from unnest(o.words) word)
-        and p.reads !~* '\mtrue\M')
+  select o.name
+    from inbox, (values
+      ('chat_topics_fence', 'chat:%', '{public}'::text[], '{authenticated}'::text[]),
+      ('chat_topics_fence_people', 'chat:%', '{authenticated}', '{chat_threads,realtime.topic(),extension,auth.uid()}'),
+      ('chat_inbox_fence', 'chat-inbox:%', '{public}', '{authenticated,realtime.topic(),extension,auth.uid()}')) o (name, topics, roles, words),
+         lateral (select '(topic !~~ ' || quote_literal(o.topics) || '::text)' as others) topic
+   where (applied or o.name <> 'chat_inbox_fence')
+     and not exists (
+       select from policies p
+        where p.polrelid = to_regclass('realtime.messages') and p.polname = o.name and p.polcmd = '*' and not p.polpermissive
+          and p.roles = o.roles and p.writes = others
+          and strpos(p.reads, others || ' OR ') > 0
+          and (select bool_and(strpos(p.reads, word) > 0) from unnest(o.words) word)
+          and p.reads !~* '\mtrue\M')
 ),
-own_constraints (relation, name) as (values
-  ('chat_identities', 'chat_identities_pkey'), ('chat_identities', 'chat_identities_mongo_id_check'),
-  ('chat_identities', 'chat_identities_supabase_id_fkey'),
-  ('chat_threads', 'chat_threads_pkey'), ('chat_threads', 'chat_threads_thread_id_check'),
-  ('chat_threads', 'chat_threads_last_seq_check'),
-  ('chat_threads', 'chat_threads_user_a_supabase_id_fkey'), ('chat_threads', 'chat_threads_user_b_supabase_id_fkey'),
-  ('chat_messages', 'chat_messages_pkey'), ('chat_messages', 'chat_messages_thread_id_fkey'),
-  ('chat_messages', 'chat_messages_people_check'), ('chat_messages', 'chat_messages_body_check'),
-  ('chat_messages', 'chat_messages_seq_check'),
-  ('chat_limits', 'chat_limits_pkey'), ('chat_limits', 'chat_limits_id_check'),
-  ('chat_limits', 'chat_limits_sends_per_second_check'), ('chat_limits', 'chat_limits_send_burst_check')
+own_constraints (relation, name) as (
+  values
+    ('chat_identities', 'chat_identities_pkey'), ('chat_identities', 'chat_identities_mongo_id_check'),
+    ('chat_identities', 'chat_identities_supabase_id_fkey'),
+    ('chat_threads', 'chat_threads_pkey'), ('chat_threads', 'chat_threads_thread_id_check'),
+    ('chat_threads', 'chat_threads_last_seq_check'),
+    ('chat_threads', 'chat_threads_user_a_supabase_id_fkey'), ('chat_threads', 'chat_threads_user_b_supabase_id_fkey'),
+    ('chat_messages', 'chat_messages_pkey'), ('chat_messages', 'chat_messages_thread_id_fkey'),
+    ('chat_messages', 'chat_messages_people_check'), ('chat_messages', 'chat_messages_body_check'),
+    ('chat_messages', 'chat_messages_seq_check'),
+    ('chat_limits', 'chat_limits_pkey'), ('chat_limits', 'chat_limits_id_check'),
+    ('chat_limits', 'chat_limits_sends_per_second_check'), ('chat_limits', 'chat_limits_send_burst_check')
+  union all
+  select 'chat_markers', i.name
+    from inbox, unnest('{chat_markers_pkey,chat_markers_thread_id_fkey,chat_markers_supabase_id_fkey,chat_markers_read_seq_check,chat_markers_delivered_seq_check}'::text[]) i (name)
+   where applied
 ),
 -- Rows are looked at by text made here: a table or column that is missing must not keep the rest from being looked at.
 can_look as (
@@ -167,19 +195,19 @@ findings (place, promise, found, advice) as (
            and p.roles = '{authenticated}'
            and (select bool_and(strpos(p.reads || p.writes, word) > 0) from unnest(o.words) word)
            and p.reads || p.writes !~* '\mor true\M|\mtrue or\M|\(true\)')),
-    'apply 20261122000004 and 20261122000005 again'
+    'apply 20261122000004, 20261122000005 and, for the inbox, 20261127000001 again'
   union all select 5, 'no other policy lets people into the tables',
     (select string_agg(format('%I on %s%s', polname, polrelid::regclass, case when 'true' in (reads, writes) then ' (true: everybody)' end), ', ')
        from foreign_policies where polrelid in (select oid from oids)),
     'drop policy …: policies are added to each other; 20261122000004 does it'
-  union all select 6, 'no other policy opens a thread''s topic',
+  union all select 6, 'no other policy opens a topic of the chat',
     (select string_agg(g.name, ', ') || ' is not there or not the chat''s'
          || coalesce('; so these may let people hear or send: ' || (
               select string_agg(quote_ident(polname), ', ') from foreign_policies
                where polrelid = to_regclass('realtime.messages') and roles && '{public,anon,authenticated}'
-                 and (reads || writes !~ 'topic' or reads || writes ~ '\mchat_(threads|messages)\M|chat:')), '')
+                 and (reads || writes !~ 'topic' or reads || writes ~ '\mchat_(threads|messages)\M|chat(-inbox)?:')), '')
        from fence_gaps g having count(*) > 0),
-    'apply 20261122000005 again'
+    'apply 20261122000005 and, for the inbox, 20261127000001 again'
   union all select 7, 'each role may do what it needs and no more',
     (select string_agg(what, ', ') from (
        select format('%s %s %s on %s', role, case when may then 'lacks' else 'has' end, privilege,
@@ -189,7 +217,7 @@ findings (place, promise, found, advice) as (
        select format('%s has %s on %s', r.role, p.privilege, o.relation)
          from oids o cross join api_roles r cross join unnest('{DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[]) p (privilege)
         where o.oid is not null and has_table_privilege(r.role, o.oid, p.privilege)) rights),
-    'apply 20261122000004 and 20261122000007 again'
+    'apply 20261122000004, 20261122000007 and, for the inbox, 20261127000001 again'
   union all select 8, 'the API''s functions are there, for whom they are',
     (select string_agg(what, ', ') from (
        select f.signature || ' is missing' as what from api_functions f where to_regprocedure(f.signature) is null
@@ -202,7 +230,7 @@ findings (place, promise, found, advice) as (
        select f.signature || case when p.prosecdef then ' is security definer' else ' is security invoker' end
          from api_functions f
          join pg_catalog.pg_proc p on p.oid = to_regprocedure(f.signature) where p.prosecdef <> f.with_owners_rights) wrong),
-    'apply 20261122000004, 20261126000001 and 20261126000002 again'
+    'apply 20261122000004, 20261126000001, 20261126000002 and, for the inbox, 20261127000001 again'
   union all select 9, 'the functions see no schema but those that they name',
     (select string_agg(oid::regprocedure::text, ', ') from own_functions
       where not coalesce(proconfig, '{}') && '{"search_path=\"\"","search_path="}'),
@@ -217,6 +245,8 @@ findings (place, promise, found, advice) as (
           -- The policies' and the constraints' own; without a right to the schema nobody can name them.
           and not (r.role = 'authenticated' and p.proname in ('first_thread', 'last_thread'))
           and not (r.role = 'service_role' and p.proname = 'is_mongo_id')
+          -- What the API's functions call.
+          and not (r.role = 'authenticated' and p.oid in (select to_regprocedure(signature) from api_functions))
        union all
        select 'the API exposes chat_private' from pg_catalog.pg_db_role_setting s, unnest(s.setconfig) setting
         where setting ~ '^pgrst\.db_schemas=.*\mchat_private\M') open),
@@ -228,7 +258,7 @@ findings (place, promise, found, advice) as (
          where t.tgrelid = to_regclass('public.chat_messages') and t.tgname = w.name and t.tgtype = w.kind
            and t.tgenabled in ('O', 'A') and t.tgqual is null and p.prosecdef
            and p.pronamespace = to_regnamespace('chat_private') and p.proname = w.function)),
-    'alter table public.chat_messages enable trigger user; if that is not it, apply 20261122000001, 20261122000005 and 20261122000007 again'
+    'alter table public.chat_messages enable trigger user; if that is not it, apply 20261122000001, 20261122000005, 20261122000007 and, for the inbox, 20261127000001 again'
   union all select 12, 'what runs with its owner''s rights may write what it has to',
     (select string_agg(format('%s of %s', p.oid::regprocedure, r.rolname), ', ') from own_functions p
        join pg_catalog.pg_roles r on r.oid = p.proowner
@@ -238,7 +268,7 @@ findings (place, promise, found, advice) as (
     (select string_agg(w.name, ', ') from own_constraints w
       where not exists (select from pg_catalog.pg_constraint c join oids o on o.oid = c.conrelid
                          where o.relation = w.relation and c.conname = w.name)),
-    'apply 20261122000003 and 20261122000007 again'
+    'apply 20261122000003 and 20261122000007 again; those of chat_markers are written in 20261127000001'
   union all select 14, 'and for old rows',
     (select string_agg(format('%s on %s', c.conname, o.relation), ', ') from pg_catalog.pg_constraint c
        join oids o on o.oid = c.conrelid where not c.convalidated),
@@ -249,13 +279,15 @@ findings (place, promise, found, advice) as (
                     ('chat_messages_thread_id_created_at_idx', false), ('chat_messages_thread_id_id_idx', false),
                     ('chat_identities_supabase_id_key', true),
                     ('chat_threads_user_a_mongo_id_idx', false), ('chat_threads_user_b_mongo_id_idx', false),
-                    ('chat_threads_user_a_supabase_id_thread_id_idx', false), ('chat_threads_user_b_supabase_id_thread_id_idx', false)) w (name, is_unique)
-      where not exists (select from pg_catalog.pg_index i
+                    ('chat_threads_user_a_supabase_id_thread_id_idx', false), ('chat_threads_user_b_supabase_id_thread_id_idx', false),
+                    ('chat_markers_pkey', true), ('chat_markers_supabase_id_thread_id_idx', false)) w (name, is_unique)
+      where (w.name not like 'chat_markers%' or (select applied from inbox))
+        and not exists (select from pg_catalog.pg_index i
                          where i.indexrelid = to_regclass('public.' || w.name) and i.indisvalid and i.indisunique = w.is_unique)),
-    'drop what is broken of them and apply 20261122000001 and 20261122000003 again'
+    'drop what is broken of them and apply 20261122000001, 20261122000003 and, for the inbox, 20261127000001 again'
   union all select 16, 'Realtime can be told',
     (select string_agg(w.signature, ', ')
-       from (values ('realtime.topic()'), ('realtime.broadcast_changes(text,text,text,text,text,record,record,text)')) w (signature)
+       from (values ('realtime.topic()'), ('realtime.send(jsonb,text,text,boolean)'), ('realtime.broadcast_changes(text,text,text,text,text,record,record,text)')) w (signature)
       where to_regprocedure(w.signature) is null),
     'enable Realtime for the project'
   union all select 17, 'Realtime has a place for today''s broadcasts',

@@ -13,6 +13,7 @@ do $$
 begin
   if to_regclass('public.chat_messages') is not null then
     drop trigger if exists chat_messages_broadcast on public.chat_messages;
+    drop trigger if exists chat_messages_inbox on public.chat_messages;
   end if;
 end
 $$;
@@ -23,6 +24,8 @@ set local lock_timeout = '5s';
 drop policy if exists chat_messages_receive on realtime.messages;
 drop policy if exists chat_topics_fence_people on realtime.messages;
 drop policy if exists chat_topics_fence on realtime.messages;
+drop policy if exists chat_inbox_receive on realtime.messages;
+drop policy if exists chat_inbox_fence on realtime.messages;
 commit;
 
 begin;
@@ -44,7 +47,11 @@ set local lock_timeout = '5s';
 drop function if exists public.insert_chat_message(text, text, text, text, uuid);
 drop function if exists public.insert_chat_messages(text, text, text, jsonb);
 drop function if exists public.list_chat_messages(text, bigint, bigint, integer);
-drop function if exists public.sync_chat(jsonb);
+drop function if exists public.sync_chat(jsonb, jsonb);
+drop function if exists public.list_chat_threads(integer, jsonb, text);
+drop function if exists public.mark_chat(jsonb, boolean);
+drop table if exists public.chat_markers, chat_private.inboxes;
+drop view if exists chat_private.sides cascade; -- with the function that takes a row of it
 drop function if exists public.link_chat_identity(text, uuid);
 drop function if exists public.ensure_chat_thread(text, text);
 drop function if exists public.erase_chat_person(text);

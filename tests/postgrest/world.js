@@ -23,7 +23,8 @@ export const messageId = (n) => `10000000-0000-4000-8000-${String(n).padStart(12
 const people = [ana, ben, eve]
 
 const ROWS = `
-truncate public.chat_messages, public.chat_threads, public.chat_identities, public.items;
+truncate public.chat_messages, public.chat_threads, public.chat_identities, public.chat_markers, chat_private.inboxes,
+  chat_private.inbox_starts, public.items;
 alter table public.chat_messages disable trigger user;
 insert into public.chat_identities values ${people.map(({ mongoId, id }) => `('${mongoId}', '${id}')`)};
 insert into public.chat_threads (thread_id, user_a_mongo_id, user_b_mongo_id, user_a_supabase_id, user_b_supabase_id, created_at, last_message_at, last_seq)
@@ -46,7 +47,7 @@ export const reset = () => database.query(ROWS)
 /** Every row there is, without what differs from one run to the next. */
 export async function snapshot() {
   // Not by an id first: that of a message sent without one is drawn, and would order the two servers' rows differently.
-  const tables = ['chat_identities', 'chat_threads', 'chat_messages', 'items']
+  const tables = ['chat_identities', 'chat_threads', 'chat_messages', 'chat_markers', 'items']
   const rows = tables.map((table) => `'${table}', (select coalesce(jsonb_agg(to_jsonb(t) order by (to_jsonb(t) - 'id')::text, to_jsonb(t)::text), '[]') from public.${table} t)`)
   return (await database.query(`select jsonb_build_object(${rows}) as all`)).rows[0].all
 }

@@ -21,6 +21,9 @@ pub struct Pair {
 /// Everybody has ten threads.
 const THREADS_PER_PERSON: u32 = 5; // Each thread is also somebody else's.
 
+/// So many that an inbox has 200 of them.
+pub const MANY_THREADS_PER_PERSON: u32 = 100;
+
 const PEOPLE: &str = "
 insert into auth.users (id, email)
 select ('00000000-0000-4000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, n || '@example.com' from generate_series(1, $people) n;
@@ -71,11 +74,16 @@ const INDEXES: &[&str] = &[
 
 /// Fills an installed chat that is empty. `threads` is a multiple of 5, more than 50.
 pub async fn fill(database: &Database, rows: u64, threads: u32) -> Result<()> {
-    let people = threads / THREADS_PER_PERSON;
+    fill_for(database, rows, threads, THREADS_PER_PERSON).await
+}
+
+/// The same with twice `each` threads a person; `threads` is a multiple of it, and more than twice its square.
+pub async fn fill_for(database: &Database, rows: u64, threads: u32, each: u32) -> Result<()> {
+    let people = threads / each;
     let (one, other) = (superuser(database).await?, superuser(database).await?);
     let replace = |sql: &str| {
         sql.replace("$people", &people.to_string())
-            .replace("$each", &THREADS_PER_PERSON.to_string())
+            .replace("$each", &each.to_string())
             .replace("$threads", &threads.to_string())
     };
     one.batch_execute(&replace(PEOPLE)).await?;

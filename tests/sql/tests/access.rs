@@ -35,9 +35,18 @@ const COLUMNS: &[(&str, &str, [&str; 4])] = &[
     ("chat_limits", "id",                   [NO, NO, NO, NO]),
     ("chat_limits", "sends_per_second",     [NO, NO, NO, "1"]),
     ("chat_limits", "send_burst",           [NO, NO, NO, "1"]),
+    ("chat_markers", "thread_id",           [NO, NO, NO, NO]),
+    ("chat_markers", "supabase_id",         [NO, NO, NO, NO]),
+    ("chat_markers", "read_seq",            [NO, NO, NO, NO]),
+    ("chat_markers", "delivered_seq",       [NO, NO, NO, NO]),
+    ("chat_markers", "read_at",             [NO, NO, NO, NO]),
+    ("chat_markers", "receipts",            [NO, NO, NO, NO]),
 ];
 
-/// The topics that Ana may try to join, and whether she may. `~` stands for 300 letters.
+/// The caller's own inbox; Ana's for a caller that has none.
+const OWN_INBOX: &str = "chat-inbox:{me}";
+
+/// The topics that Ana may try to join, and whether she may. `~` stands for 300 letters, `{me}` and `{dan}` for an account.
 const TOPICS: &[(&str, bool)] = &[
     ("chat:ana__ben", true),
     ("chat:ana__erin", true),
@@ -75,6 +84,22 @@ const TOPICS: &[(&str, bool)] = &[
     ("chat:ana__ben,chat:cleo__dan", false),
     ("chat:~", false),
     ("~", false),
+    (OWN_INBOX, true),
+    ("chat-inbox:{dan}", false),
+    ("chat-inbox:", false),
+    ("chat-inbox:%", false),
+    ("chat-inbox:*", false),
+    ("chat-inbox:00000000-0000-0000-0000-%", false),
+    ("chat-inbox:00000000-0000-0000-0000-00000000A000", false),
+    ("chat-inbox:dan", false),
+    ("chat-inbox:{me} ", false),
+    ("chat-inbox:{me}0", false),
+    ("chat-inbox:{me},chat-inbox:{dan}", false),
+    ("Chat-Inbox:{me}", false),
+    ("chat-inbox:~", false),
+    ("xchat-inbox:{me}", false),
+    ("chat:{me}", false),
+    ("chat_inbox:{me}", false),
 ];
 
 #[tokio::test]
@@ -130,22 +155,27 @@ async fn every_caller_at_every_topic() -> Result<()> {
     let database = Database::with_people().await?;
     let mut tally = Tally::default();
     for (topic, anas) in TOPICS {
-        let long = topic.replace('~', &"x".repeat(300));
         for actor in ACTORS {
+            let long = fill(&topic.replace('~', &"x".repeat(300)), actor);
             for extension in ["broadcast", "presence"] {
-                let expected = match actor {
-                    Actor::ServiceRole => true,
-                    Actor::User(Ana) => *anas && extension == "broadcast",
-                    Actor::User(Ben) => *topic == "chat:ana__ben" && extension == "broadcast",
-                    Actor::User(Cleo) => *topic == "chat:cleo__dan" && extension == "broadcast",
-                    _ => false,
-                };
+                let expected = actor == Actor::ServiceRole || hears(topic, *anas, actor) && extension == "broadcast";
                 let got = database.may_join(actor, &long, extension).await?;
                 tally.cell(&format!("join {topic} {extension}"), actor, &expected.to_string(), &got.to_string());
             }
         }
     }
     tally.report("Realtime's topics")
+}
+
+/// Whose account is gone may go on hearing their inbox, of which nobody is told any more.
+fn hears(topic: &str, anas: bool, actor: Actor) -> bool {
+    match actor {
+        Actor::User(Ana) => anas,
+        Actor::User(Ben) => [OWN_INBOX, "chat:ana__ben"].contains(&topic),
+        Actor::User(Cleo) => [OWN_INBOX, "chat:cleo__dan"].contains(&topic),
+        Actor::User(_) => topic == OWN_INBOX,
+        _ => false,
+    }
 }
 
 /// The fence: whatever another policy lets people do, a thread's topic is for its two people to hear and for nobody to send
@@ -156,20 +186,14 @@ async fn a_tutorials_policies_open_no_thread() -> Result<()> {
     database.superuser().await?.batch_execute(TUTORIAL).await?;
     let mut tally = Tally::default();
     for (topic, anas) in TOPICS {
-        let long = topic.replace('~', &"x".repeat(300));
-        let ours = topic.starts_with("chat:");
+        let ours = topic.starts_with("chat:") || topic.starts_with("chat-inbox:");
         for actor in ACTORS {
+            let long = fill(&topic.replace('~', &"x".repeat(300)), actor);
             for extension in ["broadcast", "presence"] {
-                let person = match actor {
-                    Actor::User(Ana) => *anas,
-                    Actor::User(Ben) => *topic == "chat:ana__ben",
-                    Actor::User(Cleo) => *topic == "chat:cleo__dan",
-                    _ => false,
-                };
                 let backend = actor == Actor::ServiceRole;
-                let hears = backend || !ours || person && extension == "broadcast";
+                let expected = backend || !ours || hears(topic, *anas, actor) && extension == "broadcast";
                 let got = database.may_join(actor, &long, extension).await?;
-                tally.cell(&format!("join {topic} {extension}"), actor, &hears.to_string(), &got.to_string());
+                tally.cell(&format!("join {topic} {extension}"), actor, &expected.to_string(), &got.to_string());
                 let got = database.may_send(actor, &long, extension).await?;
                 tally.cell(
                     &format!("send on {topic} {extension}"),
@@ -212,6 +236,8 @@ async fn nobody_learns_whether_a_foreign_thread_exists() -> Result<()> {
          values ('{thread}', '{cleo}', 'cleo', 'dan', 'x')",
         "select count(*) from public.chat_messages where thread_id = '{thread}'",
         "select count(*) from public.chat_threads where thread_id = '{thread}'",
+        "select public.sync_chat('[{\"thread_id\": \"{thread}\"}]')::text",
+        "select public.mark_chat('[{\"thread_id\": \"{thread}\", \"read\": 1}]')::text",
     ];
     for way in ways {
         let mut answers = Vec::new();
@@ -262,11 +288,13 @@ async fn nobody_but_the_database_can_broadcast_on_a_thread() -> Result<()> {
         for forgery in [
             "select realtime.send('{\"id\":1}', 'INSERT', 'chat:ana__ben')",
             "select realtime.send('{\"id\":1}', 'INSERT', 'chat:ana__ben', false)",
+            "select realtime.send('{\"id\":1}', 'THREAD', 'chat-inbox:{me}')",
+            "select realtime.send('{\"id\":1}', 'MARK', 'chat-inbox:{dan}')",
             "select realtime.send_binary('x', 'INSERT', 'chat:ana__ben')",
             "select realtime.broadcast_changes('chat:ana__ben', 'INSERT', 'INSERT', 'chat_messages', 'public', row(1), null)",
         ] {
             // It answers, and says in a warning that it did nothing.
-            database.run(actor, forgery, &[]).await?;
+            database.run(actor, &fill(forgery, actor), &[]).await?;
         }
     }
     assert_eq!(owner.query_one(count, &[]).await?.get::<_, i64>(0), before);
@@ -289,6 +317,7 @@ fn insert_naming(table: &str, column: &str, kind: &str) -> Result<String> {
         }
         "chat_identities" => [("mongo_id", "'zoe'"), ("supabase_id", "'{zoe}'")].into(),
         "chat_limits" => BTreeMap::new(),
+        "chat_markers" => [("thread_id", "'ana__ben'"), ("supabase_id", "'{ana}'")].into(),
         _ => bail!("no cell says who may write {table}"),
     };
     if !row.contains_key(column) {

@@ -22,6 +22,10 @@ async fn what_a_person_wrote_goes_and_the_numbers_stay() -> Result<()> {
                       from public.chat_messages";
     let times = "select string_agg(created_at::text, ',' order by id) from public.chat_messages";
     let times_before = text(&superuser, times).await?;
+    for person in [Ana, Ben] {
+        let used = "select public.list_chat_threads()::text, public.mark_chat('[{\"thread_id\": \"ana__ben\", \"read\": 2}]')::text";
+        database.run(Actor::User(person), used, &[]).await?;
+    }
     assert_eq!(erase(&database, "ana").await?, 2);
     assert_eq!(
         text(&superuser, messages).await?,
@@ -29,10 +33,23 @@ async fn what_a_person_wrote_goes_and_the_numbers_stay() -> Result<()> {
     );
     assert_eq!(text(&superuser, times).await?, times_before);
     // Nothing says which account it was.
-    for table in ["public.chat_identities", "public.chat_threads", "public.chat_messages", "chat_private.send_buckets"]
-    {
+    for table in [
+        "public.chat_identities",
+        "public.chat_threads",
+        "public.chat_messages",
+        "public.chat_markers",
+        "chat_private.send_buckets",
+        "chat_private.inboxes",
+    ] {
         let left = format!("select count(*)::text from {table} t where t::text like '%{}%'", Ana.supabase_id());
         assert_eq!(text(&superuser, &left).await?, "0", "{table}");
+    }
+    for table in ["public.chat_markers", "chat_private.inboxes"] {
+        assert_eq!(
+            text(&superuser, &format!("select count(*)::text from {table}")).await?,
+            "1",
+            "the other's: {table}"
+        );
     }
     let found = format!("select promise from ({}) doctor where not ok", DOCTOR.trim_end().trim_end_matches(';'));
     assert_eq!(text(&superuser, &found).await?, "");
@@ -103,6 +120,24 @@ async fn what_an_earlier_version_kept_goes_too() -> Result<()> {
     assert!(before > 5, "{before}");
     assert_eq!(erase(&database, "cleo").await?, before, "among them what her account wrote in another's name");
     assert_eq!(text(&superuser, &account).await?, "0");
+    Ok(())
+}
+
+/// The same of what inboxes were told, the other person's as well.
+#[tokio::test]
+async fn inboxes_keep_nothing_of_what_was_written() -> Result<()> {
+    let database = Database::with_people().await?;
+    for person in [Ana, Ben] {
+        database.run(Actor::User(person), "select public.list_chat_threads()", &[]).await?;
+    }
+    send(&database, Ana, Ben, "secret", None).await?;
+    send(&database, Ben, Ana, "not hers", None).await?;
+    let superuser = database.superuser().await?;
+    let kept = "select format('%s <%s>', payload -> 'message' ->> 'sender_mongo_id', payload -> 'message' ->> 'body')
+                  from realtime.messages where event = 'THREAD' order by payload -> 'message' ->> 'seq'";
+    assert_eq!(text(&superuser, kept).await?, "ana <secret>\nana <secret>\nben <not hers>\nben <not hers>");
+    erase(&database, "ana").await?;
+    assert_eq!(text(&superuser, kept).await?, "ana <>\nana <>\nben <not hers>\nben <not hers>");
     Ok(())
 }
 

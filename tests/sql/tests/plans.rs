@@ -280,6 +280,60 @@ async fn a_stranger_who_asks_for_everything_has_nothing_read() -> Result<()> {
     Ok(())
 }
 
+/// An inbox costs as much as its person has threads, and nothing for the size of the tables.
+#[tokio::test]
+async fn an_inbox_is_index_scans_of_ones_own_threads() -> Result<()> {
+    let (small, big) = (Database::installed().await?, Database::installed().await?);
+    fill(&small, 6_000, 60).await?;
+    fill(&big, 120_000, 1_200).await?;
+    let mut buffers = Vec::new();
+    for database in [&small, &big] {
+        let pair = &pairs(database, 2).await?[1];
+        let mut client = database.superuser().await?;
+        // Everybody has read all but the last three.
+        client
+            .batch_execute(
+                "insert into public.chat_markers (thread_id, supabase_id, read_seq, delivered_seq)
+                 select thread_id, supabase_id, last_seq - 3, last_seq - 3 from chat_private.sides",
+            )
+            .await?;
+        client.batch_execute("vacuum (analyze) public.chat_markers").await?;
+        let me = pair.a_id.to_string();
+        let mark = format!(
+            "select public.mark_chat('[{{\"thread_id\": \"{}\", \"read\": {}}}]')",
+            pair.thread_id, pair.last_seq
+        );
+        let mut spent = Vec::new();
+        for sql in ["select public.list_chat_threads()", "select public.list_chat_threads(3)", mark.as_str()] {
+            explain(&mut client, &me, "", "", sql).await?;
+            spent.push((explain(&mut client, &me, "", "", sql).await?.buffers(), sql.to_owned()));
+        }
+        buffers.push(spent);
+
+        // A connection that has counted nothing yet.
+        let mut client = database.superuser().await?;
+        let transaction = client.transaction().await?;
+        let claims = json!({"sub": me, "role": "authenticated"}).to_string();
+        transaction.execute("select set_config('request.jwt.claims', $1, true)", &[&claims]).await?;
+        let listed: Value = transaction.query_one("select public.list_chat_threads()", &[]).await?.get(0);
+        assert_eq!(listed["threads"].as_array().map(Vec::len), Some(10));
+        let scans = "select sum(seq_scan)::bigint, sum(idx_tup_fetch)::bigint, string_agg(format('%s %s', relname, seq_scan), ', ') from pg_stat_xact_user_tables
+                      where relname in ('chat_threads', 'chat_markers', 'chat_messages')";
+        let scans = transaction.query_one(scans, &[]).await?;
+        if buffers.len() == 2 {
+            assert_eq!(scans.get::<_, Option<i64>>(0), Some(0), "read whole: {:?}", scans.get::<_, Option<String>>(2));
+            // Ten threads and markers; of each thread three messages and its last; the others' markers.
+            let rows = scans.get::<_, Option<i64>>(1).unwrap_or(-1);
+            assert!((50..=80).contains(&rows), "{rows} rows");
+        }
+        transaction.rollback().await?;
+    }
+    for ((few, sql), (many, _)) in buffers[0].iter().zip(&buffers[1]) {
+        assert!(*many <= 2 * few && *many <= 400, "{sql}: {few} buffers became {many}");
+    }
+    Ok(())
+}
+
 /// Nor can a customer of a hub, who has one thread, make the server read the others'.
 #[tokio::test]
 async fn a_customer_who_asks_for_everything_has_only_their_own_read() -> Result<()> {

@@ -20,6 +20,9 @@ const TABLES: &[(&str, &str)] = &[
         "public.chat_messages",
         "id, thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body, created_at, seq",
     ),
+    ("public.chat_markers", "thread_id, supabase_id, read_seq, delivered_seq, read_at, receipts"),
+    ("chat_private.inboxes", "supabase_id, used_on"),
+    ("chat_private.inbox_starts", "thread_id, seq"),
 ];
 
 /// How a dump made by pg_dump begins.
@@ -30,13 +33,16 @@ const PREAMBLE: &str = "
 
 const EVERYTHING: &str = "
     select string_agg(line, E'\\n' order by line) from (
-      select m::text as line from public.chat_messages m union all select t::text from public.chat_threads t) lines";
+      select m::text as line from public.chat_messages m union all select t::text from public.chat_threads t
+      union all select m::text from public.chat_markers m) lines";
 const BROADCASTS: &str = "select count(*)::text from realtime.messages";
 const DOCTOR: &str = include_str!("../../../sql/doctor.sql");
 
 #[tokio::test]
 async fn a_data_only_restore_gives_back_what_was_there_and_tells_nobody() -> Result<()> {
     let before = Database::with_people().await?;
+    let used = "select public.list_chat_threads()::text, public.mark_chat('[{\"thread_id\": \"ana__ben\", \"read\": 2}]')::text";
+    before.run(Actor::User(Ana), used, &[]).await?;
     let (source, expected) = (before.superuser().await?, text(&before.owner().await?, EVERYTHING).await?);
     let after = Database::installed().await?;
     let (superuser, owner) = (after.superuser().await?, after.owner().await?);
@@ -61,7 +67,8 @@ async fn a_data_only_restore_gives_back_what_was_there_and_tells_nobody() -> Res
 
     let sent = send(&after, Ana, Ben, "after the restore", None).await?;
     assert_eq!(sent.get::<_, i64>("seq"), 4);
-    assert_eq!(text(&superuser, BROADCASTS).await?, "1");
+    // The thread and her inbox.
+    assert_eq!(text(&superuser, BROADCASTS).await?, "2");
     Ok(())
 }
 

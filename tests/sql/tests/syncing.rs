@@ -96,43 +96,40 @@ async fn it_answers_with_fifty_a_thread_and_five_hundred_in_all() -> Result<()> 
 #[tokio::test]
 async fn it_is_of_one_moment() -> Result<()> {
     let database = std::sync::Arc::new(Database::with_people().await?);
-    let superuser = database.superuser().await?;
-    // Whoever looks for the second thread waits at a gate.
-    superuser
-        .batch_execute(
-            "create function public.wait(thread text) returns boolean language plpgsql security definer as $$
-             begin
-               if thread = 'ana__erin' then perform pg_advisory_xact_lock_shared(7); end if;
-               return true;
-             end $$;
-             create policy wait on public.chat_threads as restrictive for select to authenticated using (public.wait(thread_id));
-             select pg_advisory_lock(7)",
-        )
-        .await?;
+    let mut superuser = database.superuser().await?;
+    // Whoever has begun and comes to the messages, or to the markers, waits there.
+    let gate = superuser.transaction().await?;
+    gate.batch_execute("lock table public.chat_messages, public.chat_markers in access exclusive mode").await?;
     let asked = json!([{"thread_id": "ana__ben", "after": 0}, {"thread_id": "ana__erin", "after": 0}]);
     let syncing = tokio::spawn({
         let database = database.clone();
-        async move { sync(&database, Ana, asked).await }
+        async move {
+            let sync = "select public.sync_chat($1, '{\"limit\": 30}')";
+            let rows = database.run(Actor::User(Ana), sync, &[&asked]).await?;
+            anyhow::Ok(rows[0].get::<_, Value>(0))
+        }
     });
-    let waiting = "select count(*) from pg_locks where locktype = 'advisory' and not granted
+    let waiting = "select count(*) from pg_locks where locktype = 'relation' and not granted
                       and database = (select oid from pg_database where datname = current_database())";
     for tries in 0.. {
         ensure!(tries < 500 && !syncing.is_finished(), "it did not come to the gate");
-        if superuser.query_one(waiting, &[]).await?.get::<_, i64>(0) > 0 {
+        if gate.query_one(waiting, &[]).await?.get::<_, i64>(0) > 0 {
             break;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    superuser
-        .execute(
-            "insert into public.chat_messages (thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body)
+    gate.execute(
+        "insert into public.chat_messages (thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body)
              values ('ana__ben', $1, 'ana', 'ben', 'late'), ('ana__erin', $1, 'ana', 'erin', 'late')",
-            &[&Ana.supabase_id()],
-        )
-        .await?;
-    superuser.batch_execute("select pg_advisory_unlock(7)").await?;
+        &[&Ana.supabase_id()],
+    )
+    .await?;
+    gate.commit().await?;
     let answer = syncing.await??;
     assert_eq!([seqs(&answer["threads"][0]), seqs(&answer["threads"][1])], [vec![3, 2, 1], vec![1]]);
     assert_eq!(answer["threads"][1]["last_seq"], 1);
+    let inbox: Vec<_> =
+        answer["inbox"]["threads"].as_array().into_iter().flatten().map(|line| &line["last_seq"]).collect();
+    assert_eq!(inbox, [1, 3]);
     Ok(())
 }

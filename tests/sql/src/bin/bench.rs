@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use sql_tests::upgrade::upgrade_in_use;
-use sql_tests::volume::{Pair, fill, fill_hub, pairs};
+use sql_tests::volume::{MANY_THREADS_PER_PERSON, Pair, fill, fill_for, fill_hub, pairs};
 use sql_tests::{Database, Server};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Transaction};
@@ -26,6 +26,10 @@ const PAGE_GOAL: f64 = 1.5;
 /// Threads of one account, a shop's, and what the most of them may cost beside the fewest.
 const HUBS: [u32; 3] = [100, 10_000, 100_000];
 const HUB_GOAL: f64 = 2.0;
+/// The first page of an inbox beside one of a thread's history, a mark beside a send, a send with inboxes beside one without.
+const INBOX_GOAL: f64 = 3.0;
+const MARK_GOAL: f64 = 0.5;
+const TOLD_GOAL: f64 = 1.5;
 /// A send with a limit to what one person sends, beside one without.
 const LIMIT_GOAL: f64 = 1.1;
 
@@ -45,6 +49,7 @@ enum Kind {
     Table,
     Join,
     Send,
+    Inbox,
 }
 
 struct Query {
@@ -61,12 +66,15 @@ impl Query {
             Kind::Table => bare_page(pair, first(pair)),
             Kind::Join => "select id from realtime.messages where id = current_setting('bench.probe')::uuid".into(),
             Kind::Send if user => rpc(pair),
+            Kind::Inbox => INBOX.into(),
             Kind::Send => bare_insert(pair),
         }
     }
 }
 
 const COLUMNS: &str = "id, thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body, created_at, seq";
+
+const INBOX: &str = "select public.list_chat_threads()";
 
 /// As the package reads.
 fn list(pair: &Pair, (after, before): Range) -> String {
@@ -118,6 +126,7 @@ const HUB_QUERIES: &[Query] = &[
     Query { name: "page from the table", kind: Kind::Table },
     Query { name: "join check", kind: Kind::Join },
     Query { name: "RPC send", kind: Kind::Send },
+    Query { name: "inbox", kind: Kind::Inbox },
 ];
 
 const QUERIES: &[Query] = &[
@@ -163,12 +172,18 @@ async fn main() -> Result<()> {
     let big = server.database("chat").await?;
     let small = server.database("chat").await?;
     fill(&small, SMALL_ROWS, SMALL_THREADS).await?;
-    fill(&big, options.rows, threads).await?;
+    let each = MANY_THREADS_PER_PERSON;
+    if threads > 2 * each * each && threads.is_multiple_of(each) {
+        fill_for(&big, options.rows, threads, each).await?;
+    } else {
+        fill(&big, options.rows, threads).await?;
+    }
     println!("  made in {:.0} s\n", start.elapsed().as_secs_f64());
 
     let mut goals = Goals::default();
     let costs = costs(&small, &big, &mut goals).await?;
     let profile = profile(&big).await?;
+    let inbox = inbox(&big, &mut goals).await?;
     let limit = limit(&server, &mut goals).await?;
     let hubs = hubs(&server, &mut goals).await?;
     let stranger = stranger(&big).await?;
@@ -187,7 +202,7 @@ async fn main() -> Result<()> {
     }
     println!("\n{:.0} s in all", start.elapsed().as_secs_f64());
     let report = json!({
-        "rows": options.rows, "threads": threads, "costs": costs, "send_profile_us": profile, "limit": limit,
+        "rows": options.rows, "threads": threads, "costs": costs, "send_profile_us": profile, "inbox": inbox, "limit": limit,
         "hubs": hubs, "stranger": stranger,
         "concurrency": concurrency, "upgrade": upgrades,
         "goals": goals.0.iter().map(|(goal, held)| json!({"goal": goal, "held": held})).collect::<Vec<_>>(),
@@ -310,7 +325,7 @@ async fn costs(small: &Database, big: &Database, goals: &mut Goals) -> Result<Ve
                 goals.ratio(&format!("{}: time, beside no row level security", query.name), big / bare, PAGE_GOAL)
             }
             Kind::Send => goals.ratio("RPC send: time, beside a bare insert", big / bare, SEND_GOAL),
-            Kind::Join | Kind::Table => {}
+            Kind::Join | Kind::Table | Kind::Inbox => {}
         }
         report.push(json!({
             "query": query.name,
@@ -337,11 +352,17 @@ async fn profile(database: &Database) -> Result<Vec<Value>> {
     let steps = [
         ("bare insert", REPLICA, "", bare_insert(&pair)),
         ("and the foreign key", "", "user", bare_insert(&pair)),
-        ("and number and count", "", "chat_messages_broadcast, chat_messages_allow", insert.clone()),
-        ("and the policies", USER, "chat_messages_broadcast, chat_messages_allow", insert),
-        ("and the function", USER, "chat_messages_broadcast, chat_messages_allow", rpc(&pair)),
-        ("and the limit", USER, "chat_messages_broadcast", rpc(&pair)),
-        ("and the broadcast", USER, "", rpc(&pair)),
+        (
+            "and number and count",
+            "",
+            "chat_messages_inbox, chat_messages_broadcast, chat_messages_allow",
+            insert.clone(),
+        ),
+        ("and the policies", USER, "chat_messages_inbox, chat_messages_broadcast, chat_messages_allow", insert),
+        ("and the function", USER, "chat_messages_inbox, chat_messages_broadcast, chat_messages_allow", rpc(&pair)),
+        ("and the limit", USER, "chat_messages_inbox, chat_messages_broadcast", rpc(&pair)),
+        ("and the broadcast", USER, "chat_messages_inbox", rpc(&pair)),
+        ("and no inbox to tell", USER, "", rpc(&pair)),
     ];
     let mut times: Vec<Cost> = steps.iter().map(|_| Cost::default()).collect();
     for _ in 0..ROUNDS / 3 {
@@ -374,6 +395,86 @@ async fn profile(database: &Database) -> Result<Vec<Value>> {
     }
     println!();
     Ok(report)
+}
+
+/// What an inbox costs: its first page, a mark, and a send whose two people have one.
+async fn inbox(database: &Database, goals: &mut Goals) -> Result<Value> {
+    let mut client = database.superuser().await?;
+    // Most has been read; in every tenth thread something is new, for either.
+    client
+        .batch_execute(
+            "insert into public.chat_markers (thread_id, supabase_id, read_seq, delivered_seq)
+             select thread_id, supabase_id, seq, seq
+               from chat_private.sides,
+                    lateral (select greatest(0, last_seq - case when hashtext(thread_id) % 10 = 0 then 5 else 0 end) as seq) read
+              where supabase_id is not null;
+             insert into chat_private.inboxes (supabase_id, used_on)
+             select supabase_id, (now() at time zone 'utc')::date from public.chat_identities",
+        )
+        .await?;
+    client.batch_execute("vacuum (analyze) public.chat_markers, chat_private.inboxes").await?;
+    // Not the big one: a person like everybody.
+    let pair = pairs(database, 2).await?.pop().context("a thread")?;
+    let threads: i64 =
+        client.query_one("select count(*) from chat_private.sides where supabase_id = $1", &[&pair.a_id]).await?.get(0);
+    let digest: String = {
+        let transaction = begin(&mut client, &pair, true, Kind::Inbox).await?;
+        transaction.query_one("select public.list_chat_threads() ->> 'digest'", &[]).await?.get(0)
+    };
+    let mark =
+        |seq: &str| format!("select public.mark_chat('[{{\"thread_id\": \"{}\", \"read\": {seq}}}]')", pair.thread_id);
+    const QUIET: &str = "delete from chat_private.inboxes";
+    const WITHOUT: &str = "alter table public.chat_messages disable trigger chat_messages_inbox";
+    // Name, what is done before, the statement; `{run}` counts up.
+    let back = format!(
+        "update public.chat_markers set read_seq = {0}, delivered_seq = {0} where supabase_id = '{1}' and thread_id = '{2}'",
+        pair.last_seq - 20,
+        pair.a_id,
+        pair.thread_id
+    );
+    let steps = [
+        ("page of history", String::new(), list(&pair, first(&pair))),
+        ("first page of the inbox", String::new(), INBOX.into()),
+        ("the same, unchanged", String::new(), format!("select public.list_chat_threads(30, null, '{digest}')")),
+        ("send, without the inbox", WITHOUT.into(), rpc(&pair)),
+        ("send, no inbox in use", QUIET.into(), rpc(&pair)),
+        ("send, two inboxes told", String::new(), rpc(&pair)),
+        ("mark, no inbox in use", format!("{QUIET}; {back}"), mark("{run}")),
+        ("mark, two inboxes told", back, mark("{run}")),
+    ];
+    let mut times: Vec<Cost> = steps.iter().map(|_| Cost::default()).collect();
+    for _ in 0..ROUNDS / 3 {
+        for ((_, before, sql), cost) in steps.iter().zip(&mut times) {
+            let transaction = client.transaction().await?;
+            transaction.batch_execute(before).await?;
+            let claims = json!({"sub": pair.a_id, "role": "authenticated"}).to_string();
+            transaction.execute("select set_config('request.jwt.claims', $1, true)", &[&claims]).await?;
+            transaction.batch_execute("set local role authenticated").await?;
+            // The first one plans what the functions keep.
+            for run in 1..=3 {
+                let sql = sql.replace("{run}", &(pair.last_seq - 10 + run).to_string());
+                let start = Instant::now();
+                transaction.simple_query(&sql).await?;
+                if run > 1 {
+                    cost.micros.push(start.elapsed().as_secs_f64() * 1e6);
+                }
+            }
+            transaction.rollback().await?;
+        }
+    }
+    println!("an inbox of {threads} threads (median us, planned anew each time)");
+    let medians: Vec<f64> = times.iter_mut().map(Cost::median).collect();
+    let mut report = Vec::new();
+    for ((name, ..), median) in steps.iter().zip(&medians) {
+        println!("  {name:<24}{median:>8.0}");
+        report.push(json!({"what": name, "us": median}));
+    }
+    println!();
+    goals.ratio("first page of an inbox: time, beside a page of history", medians[1] / medians[0], INBOX_GOAL);
+    goals.ratio("mark: time, beside a send, inboxes told by both", medians[7] / medians[5], MARK_GOAL);
+    goals.ratio("send: time, with two inboxes told beside without", medians[5] / medians[3], TOLD_GOAL);
+    client.batch_execute("truncate chat_private.inboxes, public.chat_markers").await?;
+    Ok(json!({"threads": threads, "median_us": report}))
 }
 
 /// A send with the limit to what one person sends and without it, in turn.
@@ -434,7 +535,9 @@ async fn hubs(server: &Server, goals: &mut Goals) -> Result<Vec<Value>> {
         let who = if hub { "the account" } else { "a customer" };
         for query in HUB_QUERIES {
             let mut costs = HUBS.map(|_| Cost::default());
-            for _ in 0..ROUNDS / 3 {
+            // An inbox of 100,000 threads takes a while.
+            let rounds = if matches!(query.kind, Kind::Inbox) { 3 } else { ROUNDS / 3 };
+            for _ in 0..rounds {
                 for ((pair, client), cost) in sides.iter_mut().zip(&mut costs) {
                     let Pair { thread_id, a, b, a_id, b_id, last_seq } = pair.clone();
                     let swapped = Pair { thread_id, a: b, b: a, a_id: b_id, b_id: a_id, last_seq };
@@ -449,9 +552,12 @@ async fn hubs(server: &Server, goals: &mut Goals) -> Result<Vec<Value>> {
                 medians[1],
                 medians[2]
             );
+            report.push(json!({"who": who, "query": query.name, "threads": HUBS, "median_us": medians}));
+            if matches!(query.kind, Kind::Inbox) && hub {
+                continue; // Costs what its threads do.
+            }
             let ratio = medians[1..].iter().fold(0.0, |most: f64, median| most.max(median / medians[0]));
             goals.ratio(&format!("{who}, {}: time, up to 100,000 threads beside 100", query.name), ratio, HUB_GOAL);
-            report.push(json!({"who": who, "query": query.name, "threads": HUBS, "median_us": medians}));
         }
     }
     println!();
