@@ -1,5 +1,7 @@
-//! The engine: inputs in, outputs out (see [`io`](crate::io)). It composes the line, the threads and their common poll.
+//! The engine: inputs in, outputs out (see [`io`](crate::io)). It composes the line, the threads, the inbox and their common
+//! poll.
 
+use crate::inbox::Inbox;
 use crate::io::{Answer, Config, Input, Now, Output, RequestId, SocketId};
 use crate::json::Json;
 use crate::line::Line;
@@ -13,6 +15,7 @@ use crate::thread_id::ThreadId;
 pub struct Engine<V> {
     line: Line<V>,
     threads: Vec<Thread>,
+    inbox: Inbox,
     sync: Sync,
     /// The threads that are known to exist, of those that are forgotten.
     known: Vec<ThreadId>,
@@ -21,7 +24,13 @@ pub struct Engine<V> {
 impl<V: Json> Engine<V> {
     /// An engine with nothing open. It does nothing until a thread is opened.
     pub fn new(config: Config) -> Self {
-        Engine { line: Line::new(config), threads: Vec::new(), sync: Sync::default(), known: Vec::new() }
+        Engine {
+            line: Line::new(config),
+            threads: Vec::new(),
+            inbox: Inbox::default(),
+            sync: Sync::default(),
+            known: Vec::new(),
+        }
     }
 
     /// Takes in what happened.
@@ -36,6 +45,7 @@ impl<V: Json> Engine<V> {
         if core::mem::take(&mut self.line.server.good_news) {
             self.line.relieve();
             self.threads.iter_mut().for_each(Thread::relieve);
+            self.inbox.relieve();
         }
         if self.line.device.try_offline(self.line.now()) {
             self.wake();
@@ -61,11 +71,11 @@ impl<V: Json> Engine<V> {
 
     /// Whether nothing is open or kept: the engine can be dropped.
     pub fn is_idle(&self) -> bool {
-        self.threads.is_empty()
+        self.threads.is_empty() && self.inbox.is_idle()
     }
 
     fn take_in(&mut self, input: Input<V>) {
-        let Engine { line, threads, .. } = self;
+        let Engine { line, threads, inbox, .. } = self;
         match input {
             Input::Open { thread, page_size } => {
                 if line.token.stopped().is_some() {
@@ -90,6 +100,21 @@ impl<V: Json> Engine<V> {
             }
             Input::Discard { thread, id } => self.with(&thread, |thread, line| thread.discard(line, id)),
             Input::LoadOlder { thread } => self.with(&thread, |thread, _| thread.load_older()),
+            #[cfg(feature = "inbox")]
+            Input::OpenInbox { limit } => {
+                if line.token.stopped().is_some() {
+                    line.token.wake();
+                }
+                inbox.open(limit);
+            }
+            #[cfg(feature = "inbox")]
+            Input::CloseInbox => inbox.close(line),
+            #[cfg(feature = "inbox")]
+            Input::LoadMore => inbox.load_more(),
+            #[cfg(feature = "inbox")]
+            Input::Receipts(receipts) => inbox.set_receipts(receipts),
+            #[cfg(feature = "inbox")]
+            Input::Seen { thread, seq } => inbox.seen(line, &thread, seq),
             Input::Answer { request, answer } => self.answered(request, answer),
             Input::SocketOpened(id) => {
                 if line.socket.opened(line.now(), id) {
@@ -103,9 +128,11 @@ impl<V: Json> Engine<V> {
                     incoming.as_ref().is_some_and(|incoming| incoming.topic == phoenix::HEARTBEAT_TOPIC.as_bytes());
                 if line.socket.heard(line.now(), id, heartbeat) {
                     line.device.heard_of_network(line.now());
-                    if let Some(incoming) = incoming
-                        && let Some(thread) =
-                            threads.iter_mut().find(|thread| thread.topic().as_bytes() == incoming.topic)
+                    let Some(incoming) = incoming else { return };
+                    if inbox.is_topic(&incoming.topic) {
+                        inbox.heard(line, incoming);
+                    } else if let Some(thread) =
+                        threads.iter_mut().find(|thread| thread.topic().as_bytes() == incoming.topic)
                     {
                         thread.heard(line, incoming);
                     }
@@ -130,7 +157,7 @@ impl<V: Json> Engine<V> {
     fn thread(&mut self, id: ThreadId) -> &mut Thread {
         let index = self.threads.iter().position(|thread| thread.id == id).unwrap_or(self.threads.len());
         if index == self.threads.len() {
-            let known = self.known.contains(&id);
+            let known = self.known.contains(&id) || self.inbox.lists(&id);
             self.threads.push(Thread::new(id, known));
         }
         &mut self.threads[index]
@@ -145,13 +172,15 @@ impl<V: Json> Engine<V> {
 
     /// The page woke up, or the network came back.
     fn wake(&mut self) {
-        let Engine { line, threads, .. } = self;
+        let Engine { line, threads, inbox, .. } = self;
         if line.device.take_slept() {
             threads.iter_mut().for_each(Thread::slept);
+            inbox.slept();
         }
         line.token.wake();
-        line.socket.wake(line.now(), threads.iter().any(Thread::is_joining));
+        line.socket.wake(line.now(), threads.iter().any(Thread::is_joining) || inbox.is_joining());
         threads.iter_mut().for_each(Thread::wake);
+        inbox.wake(line.now());
     }
 
     /// Somebody waits for a message to be sent.
@@ -164,7 +193,7 @@ impl<V: Json> Engine<V> {
     }
 
     fn answered(&mut self, request: RequestId, answer: Answer<V>) {
-        let Engine { line, threads, sync, .. } = self;
+        let Engine { line, threads, inbox, sync, .. } = self;
         if !line.ended(request) {
             return;
         }
@@ -174,7 +203,9 @@ impl<V: Json> Engine<V> {
         if line.token.awaits(request) {
             line.token_fetched(&answer);
         } else if sync.awaits(request) {
-            sync.answered(line, threads, answer);
+            sync.answered(line, threads, inbox, answer);
+        } else if inbox.awaits(request) {
+            inbox.answered(line, request, answer);
         } else if let Some(thread) = threads.iter_mut().find(|thread| thread.awaits(request)) {
             thread.answered(line, request, answer);
         }
@@ -183,6 +214,7 @@ impl<V: Json> Engine<V> {
     fn socket_gone(&mut self, id: SocketId) {
         if self.line.socket_gone(id) {
             self.threads.iter_mut().for_each(Thread::socket_gone);
+            self.inbox.socket_gone(false);
         }
     }
 
@@ -196,19 +228,24 @@ impl<V: Json> Engine<V> {
 
     /// Starts what is wanted and not there.
     fn drive(&mut self) {
-        let Engine { line, threads, sync, known } = self;
+        let Engine { line, threads, inbox, sync, known } = self;
         line.clear_wake();
-        line.joining = threads.iter().any(Thread::is_joining);
+        line.joining = threads.iter().any(Thread::is_joining) || inbox.is_joining();
         line.sending.waiting = threads.iter().any(Thread::is_waiting);
-        let wanted = if line.is_away() { line.sending.waiting } else { threads.iter().any(Thread::is_busy) };
+        let wanted = match line.is_away() {
+            true => line.sending.waiting,
+            false => threads.iter().any(Thread::is_busy) || inbox.is_busy(),
+        };
         if wanted && line.device.may_ask() {
             line.drive_token();
         }
-        drive_socket(line, threads);
+        drive_socket(line, threads, inbox);
         for thread in threads.iter_mut() {
             thread.drive(line);
         }
-        sync.drive(line, threads);
+        inbox.meet(line, threads);
+        inbox.drive(line);
+        sync.drive(line, threads, inbox);
         threads.retain(|thread| {
             let forget = thread.idle_at().is_some_and(|at| line.reached(at)) && !thread.holds_messages();
             if forget {
@@ -222,20 +259,23 @@ impl<V: Json> Engine<V> {
         for thread in threads.iter_mut() {
             thread.show(line);
         }
+        inbox.show(line);
     }
 }
 
-fn drive_socket<V>(line: &mut Line<V>, threads: &mut [Thread]) {
+fn drive_socket<V>(line: &mut Line<V>, threads: &mut [Thread], inbox: &mut Inbox) {
     let now = line.now();
-    let unused = threads.iter().all(|thread| thread.idle_at().is_some_and(|at| at <= now));
+    let unused = inbox.is_idle() && threads.iter().all(|thread| thread.idle_at().is_some_and(|at| at <= now));
     if unused || line.is_away() || line.token.stopped().is_some() {
         if let Some(id) = line.socket.close() {
             line.emit(Output::CloseSocket(id));
             threads.iter_mut().for_each(Thread::socket_closed);
+            inbox.socket_gone(true);
         }
     } else if let Some(dead) = line.drive_socket()
         && line.socket_gone(dead)
     {
         threads.iter_mut().for_each(Thread::socket_gone);
+        inbox.socket_gone(false);
     }
 }

@@ -10,6 +10,8 @@
 //! The browser's shell (`src/browser/`) is one driver, the simulation (`tests/sim/`) another. `V` is JSON as the driver
 //! has parsed it, see [`Json`](crate::Json).
 
+#[cfg(feature = "inbox")]
+use crate::conversation::{InboxDiff, Markers};
 use crate::error::ChatError;
 use crate::message::{Message, MessageId, PendingMessage};
 use crate::thread_id::ThreadId;
@@ -106,6 +108,30 @@ pub enum Input<V> {
         /// An open thread.
         thread: ThreadId,
     },
+    /// A session opens the inbox. Counted, as for threads.
+    #[cfg(feature = "inbox")]
+    OpenInbox {
+        /// Conversations a page, 1 to 250. The session that opens a closed inbox sets it.
+        limit: u32,
+    },
+    /// A session closes the inbox.
+    #[cfg(feature = "inbox")]
+    CloseInbox,
+    /// The person scrolled to the end of the inbox.
+    #[cfg(feature = "inbox")]
+    LoadMore,
+    /// The page uses markers, of the inbox and of open threads. `false`: it reads privately, and is not shown how far others
+    /// have read. Before this nothing is asked or told of markers.
+    #[cfg(feature = "inbox")]
+    Receipts(bool),
+    /// The person has seen the messages of `thread` up to the number `seq`; what storage kept of an earlier page as well.
+    #[cfg(feature = "inbox")]
+    Seen {
+        /// A thread of [`Config::my_id`].
+        thread: ThreadId,
+        /// The number of the newest one seen.
+        seq: u64,
+    },
     /// A request ended.
     Answer {
         /// Its name.
@@ -180,6 +206,27 @@ pub enum Output<V> {
     OlderLoaded(ThreadId, Result<(), ChatError>),
     /// The thread is closed and forgotten: free what is held for it.
     Forgotten(ThreadId),
+    /// Write to storage how far the person has seen the thread, over what is there: the server is told later.
+    #[cfg(feature = "inbox")]
+    StoreSeen(ThreadId, u64),
+    /// The server knows how far the person has seen the thread.
+    #[cfg(feature = "inbox")]
+    UnstoreSeen(ThreadId),
+    /// The lines of the inbox changed.
+    #[cfg(feature = "inbox")]
+    Inbox(InboxDiff),
+    /// The state of the inbox changed.
+    #[cfg(feature = "inbox")]
+    InboxState(InboxState),
+    /// `open()` of the inbox has ended: the first page is there, or the inbox has stopped.
+    #[cfg(feature = "inbox")]
+    InboxOpened(Result<(), ChatError>),
+    /// `loadMore()` of the inbox has ended.
+    #[cfg(feature = "inbox")]
+    MoreLoaded(Result<(), ChatError>),
+    /// The markers of an open thread are known, or changed.
+    #[cfg(feature = "inbox")]
+    Markers(ThreadId, Markers),
 }
 
 /// A request as a value.
@@ -275,5 +322,21 @@ pub struct State {
     /// Whether the messages are those of an earlier visit: the server has not said yet what there is now.
     pub from_cache: bool,
     /// What keeps the thread from being live, if anything failed; of a live one, why messages are not sent, if they are not.
+    pub error: Option<ChatError>,
+}
+
+/// What a page shows of the inbox beside its lines.
+#[cfg(feature = "inbox")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InboxState {
+    /// How it stands.
+    pub status: Status,
+    /// How many messages are unread in all conversations, those that are not loaded as well. Each counts up to 100.
+    pub unread: u32,
+    /// Whether there are conversations behind the last one shown.
+    pub has_more: bool,
+    /// Whether a page of them is on its way.
+    pub loading_more: bool,
+    /// What keeps it from being live, if anything failed.
     pub error: Option<ChatError>,
 }

@@ -19,6 +19,16 @@ pub trait Json: Clone {
     /// The number, if it is a whole one from 0 to 2^53 - 1.
     fn as_u64(&self) -> Option<u64>;
 
+    /// Whether this is `true`.
+    #[cfg(feature = "inbox")]
+    fn is_true(&self) -> bool;
+
+    /// Whether the member `key` is `true`.
+    #[cfg(feature = "inbox")]
+    fn flag(&self, key: &'static str) -> bool {
+        self.get(key).is_some_and(|value| value.is_true())
+    }
+
     /// A row of `chat_messages` in the thread `thread_id`: its id, its number, and whether `my_id` wrote it. `None` if
     /// anything that such a row has is missing. One question, as each is a call to the host.
     fn as_row(&self, thread_id: &str, my_id: &str) -> Option<(u128, u64, bool)>;
@@ -92,6 +102,10 @@ impl Json for serde_json::Value {
     }
     fn as_u64(&self) -> Option<u64> {
         serde_json::Value::as_u64(self).filter(|n| *n <= MAX_SAFE_INTEGER)
+    }
+    #[cfg(feature = "inbox")]
+    fn is_true(&self) -> bool {
+        self.as_bool() == Some(true)
     }
     fn as_row(&self, thread_id: &str, my_id: &str) -> Option<(u128, u64, bool)> {
         if self.text("thread_id")? != thread_id {

@@ -8,6 +8,7 @@
 //! | [`io`] | the contract between the engine and its driver |
 //! | [`engine`] | inputs in, outputs out; composes all below |
 //! | `sync` | the poll of all conversations |
+//! | `inbox`, `conversation` | all conversations, and how far everybody has come in them; with the feature `inbox` |
 //! | `thread` | one conversation |
 //! | [`line`] | one person's line to Supabase: what all threads share |
 //! | [`stored`] | a pending message as storage keeps it |
@@ -20,8 +21,15 @@
 //! | `recording`, `replay` | what happened to an engine, as text; the same again natively |
 #![deny(missing_docs, unsafe_code)]
 
+#[cfg(feature = "inbox")]
+pub mod conversation;
 pub mod engine;
 pub mod error;
+#[cfg(feature = "inbox")]
+mod inbox;
+#[cfg(not(feature = "inbox"))]
+#[path = "no_inbox.rs"]
+mod inbox;
 pub mod io;
 pub mod json;
 pub mod line;
@@ -40,8 +48,12 @@ mod uuid;
 #[cfg(target_arch = "wasm32")]
 pub mod browser;
 
+#[cfg(feature = "inbox")]
+pub use conversation::{InboxDiff, InboxLine, Markers, Preview};
 pub use engine::Engine;
 pub use error::{ChatError, Code};
+#[cfg(feature = "inbox")]
+pub use io::InboxState;
 pub use io::{Answer, Config, Diff, Frame, Input, Now, Output, Request, RequestId, SocketId, State, Status};
 pub use json::Json;
 pub use message::{Message, MessageId, PendingMessage, Row, Sender};

@@ -49,6 +49,11 @@ pub enum Mutation {
     PutOffForGood,
     CacheForAnybody,
     CacheIsTruth,
+    MarkersGoBack,
+    CountUp,
+    ForgetDoubt,
+    ForgetMarks,
+    SeenIsNewest,
 }
 
 impl Mutation {
@@ -97,6 +102,11 @@ impl Mutation {
         Mutation::PutOffForGood,
         Mutation::CacheForAnybody,
         Mutation::CacheIsTruth,
+        Mutation::MarkersGoBack,
+        Mutation::CountUp,
+        Mutation::ForgetDoubt,
+        Mutation::ForgetMarks,
+        Mutation::SeenIsNewest,
     ];
 }
 

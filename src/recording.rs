@@ -3,6 +3,8 @@
 //! A debug build of the shell writes it (feature `recording`), with tokens and bodies replaced; `cargo xtask replay` runs it
 //! through a native engine. The engine has no clock and no I/O, so it must do the same again.
 
+#[cfg(feature = "inbox")]
+use crate::conversation::{InboxDiff, InboxLine};
 use crate::io::{Answer, Config, Diff, Frame, Input, Now, Output, Request};
 use crate::json::{push_number, push_string};
 use crate::message::{Message, MessageId, PendingMessage};
@@ -34,6 +36,16 @@ pub fn input<V>(now: Now, input: &Input<V>, json: impl Fn(&V) -> String) -> Stri
         Input::Retry { thread, id } => out.kind("retry").thread(thread).id(*id),
         Input::Discard { thread, id } => out.kind("discard").thread(thread).id(*id),
         Input::LoadOlder { thread } => out.kind("load_older").thread(thread),
+        #[cfg(feature = "inbox")]
+        Input::OpenInbox { limit } => out.kind("open_inbox").number("limit", (*limit).into()),
+        #[cfg(feature = "inbox")]
+        Input::CloseInbox => out.kind("close_inbox"),
+        #[cfg(feature = "inbox")]
+        Input::LoadMore => out.kind("load_more"),
+        #[cfg(feature = "inbox")]
+        Input::Receipts(receipts) => out.kind("receipts").flag(*receipts),
+        #[cfg(feature = "inbox")]
+        Input::Seen { thread, seq } => out.kind("seen").thread(thread).number("seq", *seq),
         Input::Answer { request, answer } => {
             out.kind("answer").number("of", request.0.into());
             if let Answer::Http { status, body, retry_after } = answer {
@@ -121,6 +133,36 @@ pub fn output<V>(output: &Output<V>) -> String {
         Output::Opened(thread, result) => ended(out.kind("opened").thread(thread), result),
         Output::OlderLoaded(thread, result) => ended(out.kind("older_loaded").thread(thread), result),
         Output::Forgotten(thread) => out.kind("forgotten").thread(thread),
+        #[cfg(feature = "inbox")]
+        Output::StoreSeen(thread, seq) => out.kind("store_seen").thread(thread).number("seq", *seq),
+        #[cfg(feature = "inbox")]
+        Output::UnstoreSeen(thread) => out.kind("unstore_seen").thread(thread),
+        #[cfg(feature = "inbox")]
+        Output::Inbox(diff) => match diff {
+            InboxDiff::Insert { at, line } => inbox_line(out.kind("inbox").number("insert", *at as u64), line),
+            InboxDiff::Update { at, line } => inbox_line(out.kind("inbox").number("update", *at as u64), line),
+            InboxDiff::Remove { at } => out.kind("inbox").number("remove", *at as u64),
+        },
+        #[cfg(feature = "inbox")]
+        Output::InboxState(state) => {
+            out.kind("inbox_state").text("status", state.status.as_str()).number("unread", state.unread.into());
+            out.raw("has_more", boolean(state.has_more)).raw("loading_more", boolean(state.loading_more));
+            match &state.error {
+                Some(error) => out.text("error", &error.to_string()),
+                None => &mut out,
+            }
+        }
+        #[cfg(feature = "inbox")]
+        Output::InboxOpened(result) => ended(out.kind("inbox_opened"), result),
+        #[cfg(feature = "inbox")]
+        Output::MoreLoaded(result) => ended(out.kind("more_loaded"), result),
+        #[cfg(feature = "inbox")]
+        Output::Markers(thread, markers) => out
+            .kind("markers")
+            .thread(thread)
+            .number("seen_at_open", markers.seen_at_open)
+            .number("read_by_other", markers.read_by_other)
+            .number("delivered_to_other", markers.delivered_to_other),
     };
     out.end()
 }
@@ -130,6 +172,12 @@ fn ended<'a>(out: &'a mut Object, result: &Result<(), crate::error::ChatError>) 
         Ok(()) => out,
         Err(error) => out.text("error", &error.to_string()),
     }
+}
+
+#[cfg(feature = "inbox")]
+fn inbox_line<'a>(out: &'a mut Object, line: &InboxLine) -> &'a mut Object {
+    out.thread(&line.thread).id(line.message.id).number("seq", line.message.seq).number("unread", line.unread.into());
+    out.number("read_by_other", line.read_by_other).number("delivered_to_other", line.delivered_to_other)
 }
 
 fn shown<V>(message: &Message<V>) -> String {

@@ -92,6 +92,16 @@ fn read(value: &Value) -> Option<(Now, Input<Value>)> {
         "retry" => Input::Retry { thread: thread()?, id: id()? },
         "discard" => Input::Discard { thread: thread()?, id: id()? },
         "load_older" => Input::LoadOlder { thread: thread()? },
+        #[cfg(feature = "inbox")]
+        "open_inbox" => Input::OpenInbox { limit: u32::try_from(value.number("limit")?).ok()? },
+        #[cfg(feature = "inbox")]
+        "close_inbox" => Input::CloseInbox,
+        #[cfg(feature = "inbox")]
+        "load_more" => Input::LoadMore,
+        #[cfg(feature = "inbox")]
+        "receipts" => Input::Receipts(flag()?),
+        #[cfg(feature = "inbox")]
+        "seen" => Input::Seen { thread: thread()?, seq: value.number("seq")? },
         "answer" => Input::Answer {
             request: RequestId(of()?),
             answer: match value.number("status") {

@@ -3,41 +3,27 @@
 use super::error::to_js;
 use super::notify::Subscribers;
 use crate::error::{ChatError, Code};
-use crate::thread_id::ThreadId;
 use js_sys::{Function, Promise};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use wasm_bindgen::JsValue;
 
-/// Whoever waits for a thread, and whoever wants to know what changes in it.
+/// Whoever waits for a thread or an inbox, and whoever wants to know what changes in it.
+#[derive(Default)]
 pub struct Attached {
-    /// Which conversation it is of.
-    pub thread: ThreadId,
     /// Who wants to know of a new snapshot.
     pub subscribers: Rc<Subscribers>,
     /// Who waits for `open()`; nobody once it has ended.
     pub opening: Waiting,
     /// Whether it ended well.
     pub opened: Cell<bool>,
-    /// Who waits for `loadOlder()`.
-    pub loading_older: Waiting,
+    /// Who waits for `loadOlder()` or `loadMore()`.
+    pub loading: Waiting,
     /// The client has ended.
     pub ended: Cell<bool>,
 }
 
 impl Attached {
-    /// A session of `thread` that is not open.
-    pub fn new(thread: ThreadId) -> Self {
-        Attached {
-            thread,
-            subscribers: Rc::default(),
-            opening: Waiting::default(),
-            opened: Cell::new(false),
-            loading_older: Waiting::default(),
-            ended: Cell::new(false),
-        }
-    }
-
     /// `open()` has ended.
     pub fn opened(&self, result: &Result<(), ChatError>) {
         self.opened.set(result.is_ok());
@@ -55,7 +41,7 @@ impl Attached {
     pub fn reject_all(&self) {
         let closed = Err(Code::Closed.into());
         self.opening.settle(&closed);
-        self.loading_older.settle(&closed);
+        self.loading.settle(&closed);
     }
 }
 

@@ -2,21 +2,25 @@
 //!
 //! Inputs queue, and only the outermost call drains them, so an output may cause an input at any depth.
 
+#[cfg(feature = "inbox")]
+mod inbox;
+
 use super::attached::Attached;
 use super::environment::{self, Environment};
 use super::json::{Feed, Value};
 use super::network::Network;
-use super::options::{Backend, Options};
+use super::options::{Account, Backend, Options};
 use super::pages::{self, Found};
 use super::snapshot::{self, View};
 use super::storage::{self, SignOuts, Storage};
 use super::timer::Alarm;
+use super::views::Views;
 use super::{clock, notify, random, requests};
 use crate::engine::Engine;
 use crate::io::{Config, Input, Output};
 use crate::thread_id::ThreadId;
 use js_sys::Array;
-use std::cell::{Cell, RefCell, RefMut};
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 use wasm_bindgen::JsValue;
@@ -31,7 +35,7 @@ pub struct Client {
     backend: RefCell<Backend>,
     engine: RefCell<Engine<Value>>,
     inputs: Inputs,
-    sessions: RefCell<Vec<Rc<Attached>>>,
+    sessions: RefCell<Vec<(ThreadId, Rc<Attached>)>>,
     views: Views,
     network: Network,
     kept: Kept,
@@ -58,19 +62,12 @@ struct Kept {
     found: Found,
 }
 
-/// What the threads show.
-#[derive(Default)]
-struct Views {
-    all: RefCell<Vec<View>>,
-    outbox_persists: Cell<bool>,
-}
-
 /// What the threads of all clients show, each as an array.
 pub fn all_messages() -> Array {
     let all = Array::new();
     CLIENTS.with_borrow(|clients| {
         for client in clients {
-            for view in &*client.views.all.borrow() {
+            for view in &*client.views.threads.borrow() {
                 all.push(&view.messages());
             }
         }
@@ -93,22 +90,22 @@ pub fn end_all() {
 
 /// A client's life.
 impl Client {
-    /// The client of the person of `options`. Another person's on the same project ends: whoever signs in must not see, or
-    /// send as, the one before. What that one did not get sent stays in storage, for when they are back.
-    pub fn of(options: &Options) -> Rc<Client> {
+    /// The client of `account`. Another person's on the same project ends: whoever signs in must not see, or send as, the
+    /// one before. What that one did not get sent stays in storage, for when they are back.
+    pub fn of(account: &Account) -> Rc<Client> {
         let same_project = |client: &Client| {
-            client.config.supabase_url == options.supabase_url && client.config.anon_key == options.anon_key
+            client.config.supabase_url == account.supabase_url && client.config.anon_key == account.anon_key
         };
         let mut replaced = Vec::new();
         let client = CLIENTS.with_borrow_mut(|clients| {
-            let other = |client: &Rc<Client>| same_project(client) && client.config.my_id != options.my_id;
+            let other = |client: &Rc<Client>| same_project(client) && client.config.my_id != account.my_id;
             while let Some(at) = clients.iter().position(other) {
                 replaced.push(clients.remove(at));
             }
             match clients.iter().find(|client| same_project(client)) {
                 Some(client) => client.clone(),
                 None => {
-                    let client = Client::new(options);
+                    let client = Client::new(account);
                     clients.push(client.clone());
                     client
                 }
@@ -117,15 +114,18 @@ impl Client {
         for old in replaced {
             old.end();
         }
-        client.backend.replace(options.backend.clone());
+        let backend = account.backend.clone();
+        #[cfg(feature = "inbox")]
+        let backend = backend.over(&client.backend.borrow());
+        client.backend.replace(backend);
         client
     }
 
-    fn new(options: &Options) -> Rc<Client> {
+    fn new(account: &Account) -> Rc<Client> {
         let config = Config {
-            supabase_url: options.supabase_url.clone(),
-            anon_key: options.anon_key.clone(),
-            my_id: options.my_id.clone(),
+            supabase_url: account.supabase_url.clone(),
+            anon_key: account.anon_key.clone(),
+            my_id: account.my_id.clone(),
             seed: random::seed(),
         };
         Rc::new_cyclic(|this: &Weak<Client>| {
@@ -145,7 +145,7 @@ impl Client {
             Client {
                 engine: RefCell::new(Engine::new(config.clone())),
                 config: config.clone(),
-                backend: RefCell::new(options.backend.clone()),
+                backend: RefCell::new(account.backend.clone()),
                 inputs: Inputs::default(),
                 sessions: RefCell::default(),
                 views: Views::default(),
@@ -160,7 +160,7 @@ impl Client {
         })
     }
 
-    /// Hears of network, visibility and storage while there is a thread. How they stand is queued, not fed: feeding calls
+    /// Hears of network, visibility and storage while something is open. How they stand is queued, not fed: feeding calls
     /// the page.
     fn start(self: &Rc<Self>, persist_outbox: bool) {
         self.views.outbox_persists.set(persist_outbox);
@@ -173,15 +173,16 @@ impl Client {
                 }
             };
             self.kept.outbox.replace(Some(Storage::new(&self.config.supabase_url, &self.config.my_id, tell)));
+            #[cfg(feature = "inbox")]
+            self.find_seen();
         }
-        let mut queue = self.inputs.queue.borrow_mut();
         for input in environment::now() {
-            queue.push_back(input);
+            self.queue(input);
         }
-        queue.push_back(Input::Restoring(persist_outbox));
+        self.queue(Input::Restoring(persist_outbox));
     }
 
-    /// No thread is left: nothing is heard any more.
+    /// Nothing is open any more: nothing is heard.
     fn pause(&self) {
         self.environment.take();
         self.kept.outbox.take();
@@ -194,16 +195,18 @@ impl Client {
         self.alarm.clear();
         self.sign_outs.take();
         self.network.end();
-        self.views.all.take();
-        for session in self.sessions.take() {
+        self.views.threads.take();
+        for (_, session) in self.sessions.take() {
             session.end();
         }
+        #[cfg(feature = "inbox")]
+        self.views.inbox.end();
         notify::flush();
     }
 
     /// Forgets the client where nothing is open or kept, its token included.
     fn forget_if_idle(&self) {
-        if self.sessions.borrow().is_empty() && self.engine.borrow().is_idle() {
+        if self.views.is_empty() && self.engine.borrow().is_idle() {
             CLIENTS.with_borrow_mut(|clients| clients.retain(|client| !std::ptr::eq(&**client, self)));
         }
     }
@@ -213,31 +216,35 @@ impl Client {
 impl Client {
     /// Opens the thread of `session`.
     pub fn open(self: &Rc<Self>, session: &Rc<Attached>, options: &Options) {
-        if self.views.all.borrow().is_empty() {
-            self.start(options.persist_outbox);
+        if self.views.is_empty() {
+            self.start(options.account.persist_outbox);
         }
-        self.view(&session.thread).cached = options.cache_messages;
-        self.sessions.borrow_mut().push(session.clone());
+        let thread = &options.thread;
+        #[cfg(feature = "inbox")]
+        {
+            if self.sessions_of(thread).is_empty() {
+                self.views.of(thread).open();
+            }
+            self.queue(Input::Receipts(options.account.receipts));
+        }
+        self.views.of(thread).cached = options.cache_messages;
+        self.sessions.borrow_mut().push((thread.clone(), session.clone()));
         session.subscribers.changed();
-        self.feed(Input::Open { thread: session.thread.clone(), page_size: options.page_size });
+        self.feed(Input::Open { thread: thread.clone(), page_size: options.page_size });
         let Config { supabase_url: project, my_id: me, .. } = &self.config;
-        pages::open(project, me, &session.thread, options.cache_messages, &self.kept.found);
+        pages::open(project, me, thread, options.cache_messages, &self.kept.found);
     }
 
-    /// Closes the thread of `session`.
-    pub fn close(&self, session: &Rc<Attached>) {
-        let mut sessions = self.sessions.borrow_mut();
-        if let Some(at) = sessions.iter().position(|open| Rc::ptr_eq(open, session)) {
-            sessions.remove(at);
-        }
-        drop(sessions);
+    /// Closes `thread` for `session`.
+    pub fn close(&self, session: &Rc<Attached>, thread: &ThreadId) {
+        self.sessions.borrow_mut().retain(|(_, open)| !Rc::ptr_eq(open, session));
         session.subscribers.changed();
-        self.feed(Input::Close { thread: session.thread.clone() });
+        self.feed(Input::Close { thread: thread.clone() });
     }
 
     /// The snapshot of `thread`.
     pub fn snapshot(&self, thread: &ThreadId) -> JsValue {
-        let mut views = self.views.all.borrow_mut();
+        let mut views = self.views.threads.borrow_mut();
         let Some(view) = views.iter_mut().find(|view| view.thread == *thread) else { return snapshot::closed() };
         // What a page looks at is kept, and not each of ten thousand changes in between.
         if view.is_worth_keeping() {
@@ -248,12 +255,17 @@ impl Client {
 
     /// Whether `thread` has stopped for good.
     pub fn stopped(&self, thread: &ThreadId) -> bool {
-        self.views.all.borrow().iter().any(|view| view.thread == *thread && view.stopped())
+        self.views.threads.borrow().iter().any(|view| view.thread == *thread && view.stopped())
+    }
+
+    /// Has the engine take in `input` before the next one.
+    fn queue(&self, input: Input<Value>) {
+        self.inputs.queue.borrow_mut().push_back(input);
     }
 
     /// Hands the engine an input and carries out its outputs.
     pub fn feed(&self, input: Input<Value>) {
-        self.inputs.queue.borrow_mut().push_back(input);
+        self.queue(input);
         if self.inputs.draining.replace(true) {
             return;
         }
@@ -311,51 +323,45 @@ impl Client {
             Output::Messages(thread, diff) => self.change(&thread, |view| view.apply(diff)),
             Output::State(thread, state) => self.change(&thread, |view| view.set_state(state)),
             Output::Opened(thread, result) => {
+                #[cfg(feature = "inbox")]
+                if result.is_ok() && !self.views.of(&thread).is_loaded() {
+                    self.change(&thread, View::opened);
+                }
                 for session in self.sessions_of(&thread) {
                     session.opened(&result);
                 }
             }
             Output::OlderLoaded(thread, result) => {
                 for session in self.sessions_of(&thread) {
-                    session.loading_older.settle(&result);
+                    session.loading.settle(&result);
                 }
             }
             Output::Forgotten(thread) => {
-                self.views.all.borrow_mut().retain(|view| view.thread != thread);
-                if self.views.all.borrow().is_empty() {
+                self.views.threads.borrow_mut().retain(|view| view.thread != thread);
+                if self.views.is_empty() {
                     self.pause();
                 }
             }
+            #[cfg(feature = "inbox")]
+            output => self.carry_out_inbox(output),
         }
     }
 
     fn change(&self, thread: &ThreadId, change: impl FnOnce(&mut View)) {
-        if let Some(view) = self.views.all.borrow_mut().iter_mut().find(|view| view.thread == *thread) {
-            change(view);
-        }
+        self.views.change(thread, change);
         for session in self.sessions_of(thread) {
             session.subscribers.changed();
         }
     }
 
-    /// The view of `thread`, made if it is not there.
-    fn view(&self, thread: &ThreadId) -> RefMut<'_, View> {
-        RefMut::map(self.views.all.borrow_mut(), |views| {
-            let at = views.iter().position(|view| view.thread == *thread).unwrap_or(views.len());
-            if at == views.len() {
-                views.push(View::new(thread.clone(), self.views.outbox_persists.get()));
-            }
-            &mut views[at]
-        })
-    }
-
     fn sessions_of(&self, thread: &ThreadId) -> Vec<Rc<Attached>> {
-        self.sessions.borrow().iter().filter(|session| session.thread == *thread).cloned().collect()
+        let sessions = self.sessions.borrow();
+        sessions.iter().filter(|(open, _)| open == thread).map(|(_, session)| session.clone()).collect()
     }
 
     fn found(&self, thread: &str, page: Value) {
         let known = |view: &View| (view.thread.as_str() == thread).then(|| view.thread.clone());
-        let thread = self.views.all.borrow().iter().find_map(known);
+        let thread = self.views.threads.borrow().iter().find_map(known);
         if let Some(thread) = thread {
             self.feed(Input::Cached { thread, page });
         }
@@ -365,10 +371,10 @@ impl Client {
         match event {
             storage::Event::Works(works) => {
                 if self.views.outbox_persists.replace(works) != works {
-                    for view in &mut *self.views.all.borrow_mut() {
+                    for view in &mut *self.views.threads.borrow_mut() {
                         view.set_outbox_persists(works);
                     }
-                    for session in &*self.sessions.borrow() {
+                    for (_, session) in &*self.sessions.borrow() {
                         session.subscribers.changed();
                     }
                     notify::flush();
@@ -376,7 +382,7 @@ impl Client {
             }
             storage::Event::Adopted(threads) => {
                 for (thread, messages) in threads {
-                    self.view(&thread);
+                    drop(self.views.of(&thread));
                     self.feed(Input::Restore { thread, messages });
                 }
             }

@@ -62,6 +62,10 @@ impl Json for Value {
         self.0.as_string()
     }
 
+    #[cfg(feature = "inbox")]
+    fn is_true(&self) -> bool {
+        self.0.is_truthy()
+    }
     fn as_row(&self, thread_id: &str, my_id: &str) -> Option<(u128, u64, bool)> {
         // The id in four parts, the number in two, and who wrote it.
         let mut parts = [0u32; 7];

@@ -3,13 +3,19 @@
 //! | file | one idea |
 //! |---|---|
 //! | `session.rs` | `ChatSession`, as a page has it |
+//! | `inbox.rs` | `ChatInbox`, as a page has it |
+//! | `handle.rs` | what the two have in common |
 //! | `attached.rs` | a session as its client has it |
 //! | `client.rs` | one signed-in person in this tab: it drives the engine |
 //! | `network.rs` | the sockets and requests that are under way |
 //! | `environment.rs` | online, visible |
+//! | `views.rs` | what is open |
 //! | `snapshot.rs` | what a page sees of a thread |
+//! | `marks.rs` | how far a thread is read |
+//! | `lines.rs` | what a page sees of the inbox |
+//! | `inbox.js` | the values of these two, and the marks that outlive the page |
 //! | `notify.rs` | telling subscribers, not too often |
-//! | `options.rs` | the options of a session, checked |
+//! | `options.rs` | the options of a session or an inbox, checked |
 //! | `requests.rs` | requests |
 //! | `socket.rs` | one WebSocket |
 //! | `storage.rs`, `storage.js` | the messages that outlive the page |
@@ -27,7 +33,14 @@ mod client;
 mod clock;
 mod environment;
 mod error;
+mod handle;
+#[cfg(feature = "inbox")]
+mod inbox;
 mod json;
+#[cfg(feature = "inbox")]
+mod lines;
+#[cfg(feature = "inbox")]
+mod marks;
 mod network;
 mod notify;
 mod options;
@@ -42,7 +55,10 @@ mod socket;
 mod storage;
 mod timer;
 mod values;
+mod views;
 
+#[cfg(feature = "inbox")]
+pub use inbox::ChatInbox;
 pub use session::{ChatSession, count_unsent, sign_out, thread_id};
 
 #[global_allocator]

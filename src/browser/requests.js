@@ -153,13 +153,12 @@ export function openSocket(url) {
 }
 
 /**
- * Asks for what the chat of these options will start with: the token, the thread, the first page, the socket. Options that are
- * wrong are for `ChatSession` to complain of.
- *
- * @param {import('./index.js').ChatSessionOptions} options
+ * Asks for what the chat or the inbox of these options will start with: the token, the thread, the first page, the socket. Options
+ * that are wrong are for `ChatSession` and `ChatInbox` to complain of.
  */
 export function askEarly(options) {
-  const read = readOptions(options)
+  const isInbox = options.otherMongoId === undefined
+  const read = readOptions(options, isInbox)
   if (typeof read === 'string') return
   const [base, key, tokenSource, ensureSource, me, other, pageSize] = read
   if (person !== me) dropEarly()
@@ -167,16 +166,19 @@ export function askEarly(options) {
 
   // Ids are sorted by bytes there. Where UTF-16 sorts otherwise the page is asked for in vain, and once more.
   const thread = me < other ? `${me}__${other}` : `${other}__${me}`
-  const page = `${base}/rest/v1/rpc/list_chat_messages?select=id,thread_id,sender_mongo_id,body,created_at,seq`
-  const body = JSON.stringify({ _thread_id: thread, _after: 0, _limit: pageSize })
+  const list = isInbox ? 'threads' : 'messages?select=id,thread_id,sender_mongo_id,body,created_at,seq'
+  const page = `${base}/rest/v1/rpc/list_chat_${list}`
+  const body = JSON.stringify(isInbox ? { _limit: pageSize } : { _thread_id: thread, _after: 0, _limit: pageSize })
   // The browser keeps a preflight (CORS) by URL and names of headers: a request that asks nothing has it made by the time the
   // token is there. First of all, since the two race.
   const headers = { apikey: key, authorization: `Bearer ${key}`, 'content-type': 'application/json' }
   if (!early.has(tokenKey(tokenSource, me))) void fetched(page, { method: 'OPTIONS', cache: 'default', credentials: 'omit', headers })
 
   const token = begin(tokenKey(tokenSource, me), startToken(tokenSource))
-  const ensured = JSON.stringify({ other_mongo_id: other, my_mongo_id: me })
-  void begin(ensureKey(ensureSource, ensured), startEnsure(ensureSource, ensured))
+  if (!isInbox) {
+    const ensured = JSON.stringify({ other_mongo_id: other, my_mongo_id: me })
+    void begin(ensureKey(ensureSource, ensured), startEnsure(ensureSource, ensured))
+  }
 
   const socketUrl = `${base.replace(/^http/, 'ws')}/realtime/v1/websocket?apikey=${key}&vsn=2.0.0`
   if (!earlySockets.has(socketUrl)) {

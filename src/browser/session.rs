@@ -3,38 +3,47 @@
 use super::attached::Attached;
 use super::client::{self, Client};
 use super::error::{invalid, to_js};
-use super::options::Options;
+use super::handle::{self, Handle, Opens};
+use super::options::{Account, Options};
 use super::{random, snapshot, storage};
-use crate::error::Code;
 use crate::io::Input;
+#[cfg(feature = "inbox")]
+use crate::json::Json;
 use crate::message::{MessageId, check_body};
 use crate::thread_id::ThreadId;
 use js_sys::Promise;
-use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
+
+impl Opens for Options {
+    fn account(&self) -> &Account {
+        &self.account
+    }
+
+    fn stopped(&self, client: &Client) -> bool {
+        client.stopped(&self.thread)
+    }
+
+    fn open(&self, client: &Rc<Client>, attached: &Rc<Attached>) {
+        client.open(attached, self);
+    }
+
+    fn close(&self, client: &Client, attached: &Rc<Attached>) {
+        client.close(attached, &self.thread);
+    }
+}
 
 /// One thread, open on a page.
 #[wasm_bindgen]
 pub struct ChatSession {
     options: Options,
-    attached: Rc<Attached>,
-    /// The client while the session is open.
-    client: RefCell<Option<Rc<Client>>>,
+    handle: Handle,
 }
 
 impl ChatSession {
-    fn take_client(&self) -> Option<Rc<Client>> {
-        self.client.take().filter(|_| !self.attached.ended.get())
-    }
-
-    fn client(&self) -> Option<Rc<Client>> {
-        self.client.borrow().clone().filter(|_| !self.attached.ended.get())
-    }
-
     fn on_message(&self, id: JsValue, input: fn(ThreadId, MessageId) -> Input<super::json::Value>) {
         let id = id.as_string().and_then(|id| MessageId::parse(&id));
-        if let (Some(id), Some(client)) = (id, self.client()) {
+        if let (Some(id), Some(client)) = (id, self.handle.client()) {
             client.feed(input(self.options.thread.clone(), id));
         }
     }
@@ -45,27 +54,18 @@ impl ChatSession {
     /// Checks the options; throws `invalid-options`. Does nothing else yet.
     #[wasm_bindgen(constructor)]
     pub fn new(options: JsValue) -> Result<ChatSession, JsValue> {
-        let options = Options::read(&options)?;
-        let attached = Rc::new(Attached::new(options.thread.clone()));
-        Ok(ChatSession { options, attached, client: RefCell::default() })
+        Ok(ChatSession { options: Options::read(&options)?, handle: Handle::default() })
     }
 
     /// Calls `callback` after the snapshot has changed; gives the function that stops it.
     pub fn subscribe(&self, callback: JsValue) -> JsValue {
-        let key = self.attached.subscribers.add(callback);
-        let subscribers = Rc::downgrade(&self.attached.subscribers);
-        let off = move || {
-            if let Some(subscribers) = subscribers.upgrade() {
-                subscribers.remove(key);
-            }
-        };
-        Closure::<dyn Fn()>::new(off).into_js_value()
+        self.handle.subscribe(callback)
     }
 
     /// What to show: the identical object until something changed.
     #[wasm_bindgen(js_name = getSnapshot)]
     pub fn get_snapshot(&self) -> JsValue {
-        match self.client() {
+        match self.handle.client() {
             Some(client) => client.snapshot(&self.options.thread),
             None => snapshot::closed(),
         }
@@ -74,24 +74,7 @@ impl ChatSession {
     /// Opens the thread; resolves when the first page is there. Resolves at once where it is; where the thread has
     /// stopped, it tries anew.
     pub fn open(&self) -> Promise {
-        let attached = &self.attached;
-        let waiting = !attached.opening.is_empty();
-        let stands = |client: Rc<Client>| attached.opened.get() && !client.stopped(&self.options.thread);
-        if !waiting && self.client().is_some_and(stands) {
-            return Promise::resolve(&JsValue::UNDEFINED);
-        }
-        let promise = attached.opening.promise();
-        if !waiting {
-            // Taken out first: closing calls the page, which may call this session.
-            if let Some(client) = self.take_client() {
-                client.close(attached);
-            }
-            attached.ended.set(false);
-            let client = Client::of(&self.options);
-            self.client.replace(Some(client.clone()));
-            client.open(attached, &self.options);
-        }
-        promise
+        self.handle.open(&self.options)
     }
 
     /// Sends `body`; gives the message's id: `id`, unless that is `undefined`. Under the same id a second time changes
@@ -102,7 +85,7 @@ impl ChatSession {
             Some(id) => MessageId::parse(&id).ok_or_else(|| invalid("send(body, id): id must be a UUID"))?,
             None => random::message_id(),
         };
-        let client = self.client().ok_or_else(closed)?;
+        let client = self.handle.client().ok_or_else(handle::closed)?;
         check_body(&body).map_err(|code| to_js(&code.into()))?;
         client.feed(Input::Send { thread: self.options.thread.clone(), id, body });
         Ok(id.text())
@@ -111,14 +94,7 @@ impl ChatSession {
     /// Reads the page of messages before the first one; resolves when it is there.
     #[wasm_bindgen(js_name = loadOlder)]
     pub fn load_older(&self) -> Promise {
-        match self.client() {
-            Some(client) => {
-                let promise = self.attached.loading_older.promise();
-                client.feed(Input::LoadOlder { thread: self.options.thread.clone() });
-                promise
-            }
-            None => Promise::reject(&closed()),
-        }
+        self.handle.load(Input::LoadOlder { thread: self.options.thread.clone() })
     }
 
     /// Sends a refused message again; an id that is not among them changes nothing.
@@ -133,15 +109,23 @@ impl ChatSession {
 
     /// Closes the thread: the snapshot is `closed` and empty from now on, promises are rejected with `closed`.
     pub fn close(&self) {
-        if let Some(client) = self.take_client() {
-            self.attached.reject_all();
-            client.close(&self.attached);
-        }
+        self.handle.close(&self.options);
     }
 }
 
-fn closed() -> JsValue {
-    to_js(&Code::Closed.into())
+#[cfg(feature = "inbox")]
+#[wasm_bindgen]
+impl ChatSession {
+    /// The person has seen the messages up to the number `seq`. Changes nothing while it is closed.
+    #[wasm_bindgen(js_name = markRead)]
+    pub fn mark_read(&self, seq: JsValue) -> Result<(), JsValue> {
+        let seq = super::json::Value(seq).as_u64().filter(|seq| *seq > 0);
+        let seq = seq.ok_or_else(|| invalid("markRead(seq): seq must be a message's number"))?;
+        if let Some(client) = self.handle.client() {
+            client.feed(Input::Seen { thread: self.options.thread.clone(), seq });
+        }
+        Ok(())
+    }
 }
 
 /// The id of the thread of two people.

@@ -3,6 +3,8 @@
 use super::error::to_js;
 use super::json::Value;
 use super::values;
+#[cfg(feature = "inbox")]
+use crate::conversation::Markers;
 use crate::io::{Diff, State, Status};
 use crate::message::{Message, PendingMessage, Row, Sender};
 use crate::thread_id::ThreadId;
@@ -20,6 +22,8 @@ pub struct View {
     /// Whether its newest page is kept for the next visit.
     pub cached: bool,
     error: JsValue,
+    #[cfg(feature = "inbox")]
+    marks: super::marks::Marks,
     frozen_messages: Option<JsValue>,
     snapshot: Option<JsValue>,
 }
@@ -40,6 +44,8 @@ impl View {
             outbox_persists,
             cached: false,
             error: JsValue::NULL,
+            #[cfg(feature = "inbox")]
+            marks: Default::default(),
             frozen_messages: None,
             snapshot: None,
         }
@@ -66,6 +72,10 @@ impl View {
         match message {
             Message::Sent(Row { value, seq, sender, .. }) => {
                 values::put_sent(&self.messages, at, replaced, &value.0, *seq as f64, *sender == Sender::Me);
+                #[cfg(feature = "inbox")]
+                if *sender == Sender::Me {
+                    self.marks.tick(&self.messages, at, at + 1);
+                }
             }
             Message::Pending(PendingMessage { id, body, written_at, error, .. }) => {
                 let error = error.as_ref().map_or(JsValue::UNDEFINED, to_js);
@@ -114,13 +124,49 @@ impl View {
             self.outbox_persists,
             self.state.from_cache,
         );
+        #[cfg(feature = "inbox")]
+        let snapshot = self.marks.add_to(&snapshot, &self.messages, self.state.has_older);
         self.snapshot.insert(snapshot).clone()
     }
 }
 
+#[cfg(feature = "inbox")]
+impl View {
+    /// Nobody had it open, and now somebody has.
+    pub fn open(&mut self) {
+        self.snapshot = None;
+        self.marks = Default::default();
+    }
+
+    /// Whether the first page is there.
+    pub fn is_loaded(&self) -> bool {
+        self.marks.loaded
+    }
+
+    /// The first page is there.
+    pub fn opened(&mut self) {
+        self.snapshot = None;
+        self.marks.loaded = true;
+    }
+
+    /// Follows how far the thread is read.
+    pub fn set_markers(&mut self, markers: Markers) {
+        self.snapshot = None;
+        if self.marks.set(markers, &self.messages) {
+            self.frozen_messages = None;
+        }
+    }
+}
+
 thread_local! {
-    static CLOSED: JsValue =
-        values::snapshot(Status::Closed.as_str(), &values::frozen_copy(&Array::new()), false, false, &JsValue::NULL, true, false);
+    static CLOSED: JsValue = {
+        let none = Array::new();
+        let list = values::frozen_copy(&none);
+        let snapshot = values::snapshot(Status::Closed.as_str(), &list, false, false, &JsValue::NULL, true, false);
+        #[cfg(feature = "inbox")]
+        let snapshot = super::marks::Marks::default().add_to(&snapshot, &none, false);
+        snapshot
+    };
 }
 
 /// The snapshot of a session that is not open.

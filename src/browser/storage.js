@@ -13,7 +13,12 @@ import { dropPages } from './pages.js'
 
 const DATABASE = 'chopped-chat'
 /** As the store was named first: a name on disk stays. */
-const DRAFTS = 'drafts'
+const DRAFTS = { database: DATABASE, store: 'drafts', key: 'id' }
+/**
+ * How far a thread was seen, where the server does not know it yet; see `inbox.js`. A database of its own: a new version of the other
+ * one would close it to pages of before.
+ */
+export const SEEN = { database: `${DATABASE} seen`, store: 'seen', key: 'thread' }
 /** How long a write may take before it counts as failed, in ms: some browsers never answer. */
 const PATIENCE = 2000
 
@@ -23,7 +28,7 @@ const locks = () => globalThis.navigator?.locks
 const channel = () => (globalThis.BroadcastChannel ? new BroadcastChannel(DATABASE) : undefined)
 
 /** Grows with every sign-out that this page knows of: what was to be stored before one must not be stored behind it. */
-let signOuts = 0
+export let signOuts = 0
 
 /**
  * Calls `signedOut` when another page of this origin signs out.
@@ -44,10 +49,10 @@ export function hearSignOut(signedOut) {
 }
 
 /** @returns {Promise<IDBDatabase>} */
-const open = (lost) =>
+const open = ({ database, store, key }, lost) =>
   new Promise((resolve, reject) => {
-    const request = indexedDB.open(DATABASE, 1)
-    request.onupgradeneeded = () => request.result.createObjectStore(DRAFTS, { keyPath: ['project', 'person', 'id'] })
+    const request = indexedDB.open(database, 1)
+    request.onupgradeneeded = () => request.result.createObjectStore(store, { keyPath: ['project', 'person', key] })
     request.onerror = () => reject(request.error)
     request.onsuccess = () => {
       const database = request.result
@@ -64,8 +69,9 @@ const open = (lost) =>
 /** What `act` asks of the store, once all of it is done. */
 const transact = (database, mode, act) =>
   new Promise((resolve, reject) => {
-    const transaction = database.transaction(DRAFTS, mode)
-    const request = act(transaction.objectStore(DRAFTS))
+    const [store] = database.objectStoreNames
+    const transaction = database.transaction(store, mode)
+    const request = act(transaction.objectStore(store))
     transaction.oncomplete = () => resolve(request?.result)
     transaction.onabort = () => reject(transaction.error)
   })
@@ -74,20 +80,21 @@ const transact = (database, mode, act) =>
 const within = (done) => Promise.race([done, new Promise((late) => setTimeout(late, PATIENCE))])
 
 /** What `act` asks of the store, or nothing: no storage, no messages. */
-const ask = (mode, act) =>
+export const ask = (mode, act, kept = DRAFTS) =>
   within(
-    open(() => {})
+    open(kept, () => {})
       .then((database) => transact(database, mode, act).finally(() => database.close()))
       .catch(() => {}),
   )
 
-/** Deletes every message of this origin, sent or not, and tells its other pages. */
+/** Deletes what is kept on this origin, sent or not, and tells its other pages. */
 export async function forgetAll() {
   signOuts += 1
   const told = channel()
   told?.postMessage(null)
   told?.close()
-  await Promise.all([within(dropPages()), ask('readwrite', (store) => store.clear())])
+  const clear = (store) => store.clear()
+  await Promise.all([within(dropPages()), ask('readwrite', clear), ask('readwrite', clear, SEEN)])
 }
 
 /**
@@ -186,7 +193,7 @@ export class Storage {
   }
 
   #open() {
-    this.#database ??= open(() => {
+    this.#database ??= open(DRAFTS, () => {
       this.#database = undefined
       this.#works(false)
       // All of it is to be written again, by the next write.

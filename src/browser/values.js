@@ -57,7 +57,7 @@ export function readRow(row, thread, me, parts) {
 }
 
 /** Puts a message into `list` at `at`, in the place of so many. */
-const put = (list, at, replaced, message) => {
+export const put = (list, at, replaced, message) => {
   if (at === list.length) list.push(Object.freeze(message))
   else list.splice(at, replaced, Object.freeze(message))
 }
@@ -132,25 +132,26 @@ function readUrl(text) {
   } catch {}
 }
 
-/** What is wrong with `options`, in words; or all of them in a row, as `Options::read` takes them. */
-export function readOptions(options) {
+/** What is wrong with `options`, in words; or all of them in a row, as `Options::read` takes them. An inbox has no other person. */
+export function readOptions(options, isInbox) {
   if (typeof options !== 'object' || !options) return 'new ChatSession(options): options must be an object'
   for (const name of ['myMongoId', 'otherMongoId', 'supabaseUrl', 'supabaseAnonKey'])
-    if (!isText(options[name])) return `${name} must be a string that is not empty`
+    if (!(isInbox && name === 'otherMongoId') && !isText(options[name])) return `${name} must be a string that is not empty`
 
   const url = readUrl(options.supabaseUrl)
   if (!url) return 'supabaseUrl must be an http(s) URL such as https://<ref>.supabase.co'
 
   for (const [url, callback] of [['tokenUrl', 'getToken'], ['ensureThreadUrl', 'ensureThread']]) {
+    if (isInbox && url === 'ensureThreadUrl') continue
     if ((options[url] == null) === (options[callback] == null)) return `give one of ${url} and ${callback}`
     if (options[url] != null && !isText(options[url])) return `${url} must be a string that is not empty`
     if (options[callback] != null && typeof options[callback] !== 'function') return `${callback} must be a function`
   }
 
-  const { pageSize, persistOutbox, cacheMessages } = options
-  const size = pageSize ?? 50
+  const { pageSize, persistOutbox, cacheMessages, receipts } = options
+  const size = pageSize ?? (isInbox ? 30 : 50)
   if (!Number.isInteger(size) || size < 1 || size > 200) return 'pageSize must be a whole number from 1 to 200'
-  for (const name of ['persistOutbox', 'cacheMessages'])
+  for (const name of ['persistOutbox', 'cacheMessages', 'receipts'])
     if (typeof (options[name] ?? true) !== 'boolean') return `${name} must be true or false`
 
   return [
@@ -163,5 +164,6 @@ export function readOptions(options) {
     size,
     persistOutbox ?? true,
     cacheMessages ?? true,
+    receipts ?? true,
   ]
 }

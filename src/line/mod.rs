@@ -10,13 +10,17 @@
 //! | `requests.rs` | which answers are awaited, and until when |
 //! | `device.rs` | what the device says: online, seen, asleep |
 //! | `clock.rs` | one clock made of two |
-//! | `backoff.rs`, `pace.rs` | how long to wait after a failure; how often something may be done |
+//! | `backoff.rs`, `pace.rs`, `poll.rs` | how long to wait after a failure; how often something may be done; how often what is quiet is polled |
+//! | `hint.rs` | what a broadcast tells of a conversation besides its messages |
 
 pub mod backoff;
 mod clock;
 mod device;
+#[cfg(feature = "inbox")]
+pub(crate) mod hint;
 pub(crate) mod pace;
 pub mod phoenix;
+pub(crate) mod poll;
 mod requests;
 pub mod rest;
 mod socket;
@@ -24,7 +28,7 @@ pub(crate) mod token;
 pub mod topic;
 
 use crate::error::ChatError;
-use crate::io::{Answer, Config, Diff, Now, Output, Request, RequestId, SocketId};
+use crate::io::{Answer, Config, Diff, Now, Output, Request, RequestId, SocketId, Status};
 use crate::json::Json;
 use crate::mutation::{Mutation, mutated};
 use crate::thread_id::ThreadId;
@@ -180,6 +184,18 @@ impl<V> Line<V> {
     /// Whether nobody has looked for so long that only what waits to be sent is seen to.
     pub fn is_away(&mut self) -> bool {
         !mutated(Mutation::HiddenKeepsSocket) && self.device.away_at().is_some_and(|at| self.reached(at))
+    }
+
+    /// How whoever uses a topic stands: in use or not, and live now or before.
+    pub fn status(&self, in_use: bool, live: bool, was_live: bool) -> Status {
+        match (in_use, live) {
+            (false, _) => Status::Closed,
+            _ if self.token.stopped().is_some() => Status::AuthRequired,
+            _ if !self.device.is_online() => Status::Offline,
+            (true, true) => Status::Live,
+            _ if was_live => Status::Reconnecting,
+            _ => Status::Connecting,
+        }
     }
 
     // Outputs.

@@ -60,9 +60,12 @@ pub fn push_asked(asked: &mut String, thread: &ThreadId, after: u64) {
     asked.push('}');
 }
 
-/// The arguments of the RPC that tells what is new in the threads `asked`.
-pub fn sync_body(asked: &str) -> String {
-    ["{\"_threads\":[", asked, "]}"].concat()
+/// The arguments of the RPC that tells what is new in the threads `asked` and, where it is asked for, in the inbox.
+pub fn sync_body(asked: &str, inbox: Option<&str>) -> String {
+    match inbox {
+        None => ["{\"_threads\":[", asked, "]}"].concat(),
+        Some(inbox) => ["{\"_threads\":[", asked, "],\"_inbox\":", inbox, "}"].concat(),
+    }
 }
 
 /// The URL of the RPC that sends one message, or several at once.
@@ -263,7 +266,7 @@ mod tests {
         let asked = |count: usize| -> Value {
             let mut body = String::new();
             threads[..count].iter().for_each(|(thread, after)| push_asked(&mut body, thread, *after));
-            serde_json::from_str(&sync_body(&body)).unwrap()
+            serde_json::from_str(&sync_body(&body, None)).unwrap()
         };
         let [first, second] = [0, 1].map(|n| json!({"thread_id": threads[n].0.as_str(), "after": threads[n].1}));
         assert_eq!(asked(1), json!({"_threads": [first]}));

@@ -24,7 +24,7 @@ pub(crate) struct Token {
     /// Refusals in a row, by each [`Verifier`]: the one may accept what the other refuses.
     refusals: [u32; 2],
     backoff: Backoff,
-    /// The account that the tokens are of, where they tell no Mongo id.
+    /// The account that the tokens are of, where they tell it.
     subject: Option<String>,
     stopped: Option<ChatError>,
     error: Option<ChatError>,
@@ -169,11 +169,21 @@ impl Token {
         if mutated(Mutation::AnybodysToken) {
             return true;
         }
-        if let Some(owner) = claims.get("app_metadata").and_then(|data| data.text("mongoUserId")) {
-            return owner == my_id;
+        let subject = claims.text("sub");
+        let ours = match claims.get("app_metadata").and_then(|data| data.text("mongoUserId")) {
+            Some(owner) => owner == my_id,
+            None => self.subject.is_none() || subject.is_none() || subject == self.subject,
+        };
+        if ours && subject.is_some() {
+            self.subject = subject;
         }
-        let Some(subject) = claims.text("sub") else { return true };
-        *self.subject.get_or_insert_with(|| subject.clone()) == subject
+        ours
+    }
+
+    /// The account that the token is of.
+    #[cfg(feature = "inbox")]
+    pub fn account(&self) -> Option<&str> {
+        self.subject.as_deref()
     }
 
     /// `by` refused the token of `generation`. Renewed once at once, then ever more slowly.

@@ -5,14 +5,20 @@ use super::reader;
 use super::sender;
 use super::timeline::Answered;
 use super::{Thread, ensure, place};
+#[cfg(feature = "inbox")]
+use crate::conversation::Preview;
 use crate::error::{ChatError, Code};
 use crate::io::{Answer, Diff, RequestId};
 use crate::json::Json;
 use crate::line::Line;
+#[cfg(feature = "inbox")]
+use crate::line::hint::News;
 use crate::line::phoenix::Incoming;
 use crate::line::rest::SeqRange;
 use crate::line::topic;
 use crate::message::Row;
+#[cfg(feature = "inbox")]
+use crate::message::Sender;
 use crate::mutation::{Mutation, mutated};
 
 impl Thread {
@@ -75,8 +81,16 @@ impl Thread {
                 self.timeline.outdate();
                 self.reader.want_news();
             }
+            #[cfg(feature = "inbox")]
+            b"MARK" => self.news.extend(News::read(event, payload, &line.config.my_id)),
             _ => {}
         }
+    }
+
+    /// A row came, the newest perhaps.
+    #[cfg(feature = "inbox")]
+    fn tell_inbox<V: Json>(&mut self, row: &Row<V>) {
+        self.news.extend(Preview::of(row).map(|preview| News::Newest(self.id.clone(), preview)));
     }
 
     pub(crate) fn awaits(&self, request: RequestId) -> bool {
@@ -114,7 +128,7 @@ impl Thread {
     }
 
     /// A send worked.
-    fn sent<V>(&mut self, line: &mut Line<V>, rows: Vec<Row<V>>) {
+    fn sent<V: Json>(&mut self, line: &mut Line<V>, rows: Vec<Row<V>>) {
         // Its sender is a participant, and what refused the join may be over.
         self.topic.backoff().relieve();
         // Of several only the newest is broadcast.
@@ -127,7 +141,9 @@ impl Thread {
     }
 
     /// A row came alone: it takes the place of its pending message, if it has one.
-    fn confirm<V>(&mut self, line: &mut Line<V>, row: Row<V>) {
+    fn confirm<V: Json>(&mut self, line: &mut Line<V>, row: Row<V>) {
+        #[cfg(feature = "inbox")]
+        self.tell_inbox(&row);
         if self.timeline.is_denied_by_row(&row) {
             self.start_over(line);
         }
@@ -145,7 +161,7 @@ impl Thread {
         line.show(&self.id, diffs);
     }
 
-    fn page_came<V>(&mut self, line: &mut Line<V>, purpose: Purpose, range: SeqRange, answered: Answered<V>) {
+    fn page_came<V: Json>(&mut self, line: &mut Line<V>, purpose: Purpose, range: SeqRange, answered: Answered<V>) {
         let known = self.timeline.newest();
         let top = answered.span.map_or(0, |(_, high)| high);
         if range.is_newest_page() {
@@ -166,6 +182,13 @@ impl Thread {
         let newest = self.timeline.newest();
         for row in answered.rows.iter().filter(|_| !mutated(Mutation::KeepPendingOfRow)) {
             self.sender.confirmed(line, place(&self.id, &self.timeline), row.id);
+        }
+        #[cfg(feature = "inbox")]
+        for of_them in [true, false] {
+            let rows = answered.rows.iter().filter(|row| !of_them || row.sender == Sender::Them);
+            if let Some(row) = rows.max_by_key(|row| row.seq) {
+                self.tell_inbox(row);
+            }
         }
         let diffs = self.timeline.read(range, answered);
         self.reader.brought(diffs.len());

@@ -3,7 +3,7 @@
 //! | file | one idea |
 //! |---|---|
 //! | `ensure.rs` | whether the thread exists |
-//! | `reader.rs`, `read.rs`, `poll.rs` | what to read and when; one read; how often a quiet thread is polled |
+//! | `reader.rs`, `read.rs` | what to read and when; one read |
 //! | `synced.rs` | its part in the poll of all threads |
 //! | `timeline.rs`, `entries.rs`, `covered.rs` | confirmed messages in seq order; as memory holds them; which numbers are known |
 //! | `watch.rs` | whether broadcasts arrive |
@@ -21,7 +21,6 @@ mod ensure;
 mod entries;
 mod incoming;
 mod outbox;
-mod poll;
 mod read;
 mod reader;
 mod sender;
@@ -33,6 +32,9 @@ mod watch;
 use crate::error::{ChatError, Code};
 use crate::io::Output;
 use crate::line::backoff::Backoff;
+#[cfg(feature = "inbox")]
+use crate::line::hint::News;
+use crate::line::poll::Broadcasts;
 use crate::line::token::Access;
 use crate::line::topic::Topic;
 use crate::line::{Line, limit};
@@ -40,7 +42,6 @@ use crate::message::{MessageId, PendingMessage};
 use crate::mutation::{Mutation, mutated};
 use crate::thread_id::ThreadId;
 use ensure::Ensure;
-use poll::Broadcasts;
 use reader::{Reader, Situation};
 use sender::{Place, Sender};
 use shown::{Shown, Standing};
@@ -51,8 +52,7 @@ use watch::Watch;
 #[derive(Debug)]
 pub(crate) struct Thread {
     pub(crate) id: ThreadId,
-    sessions: u32,
-    closed_at: u64,
+    sessions: Sessions,
     /// Why it has stopped, until a session opens it again.
     stopped: Option<ChatError>,
     /// What is shown is storage's word, and not the server's yet.
@@ -64,6 +64,17 @@ pub(crate) struct Thread {
     reader: Reader,
     sender: Sender,
     shown: Shown,
+    /// What the inbox is to know.
+    #[cfg(feature = "inbox")]
+    news: Vec<News>,
+}
+
+/// Who has it open.
+#[derive(Debug, Default)]
+struct Sessions {
+    open: u32,
+    /// When the last one closed it.
+    closed_at: u64,
 }
 
 /// How long a closed thread is kept: opening it again shows its last page at once.
@@ -77,8 +88,7 @@ impl Thread {
         Thread {
             topic: Topic::new(id.topic()),
             id,
-            sessions: 0,
-            closed_at: 0,
+            sessions: Sessions::default(),
             stopped: None,
             from_cache: false,
             ensure: Ensure::new(known),
@@ -87,6 +97,8 @@ impl Thread {
             reader: Reader::default(),
             sender: Sender::default(),
             shown: Shown::default(),
+            #[cfg(feature = "inbox")]
+            news: Vec::new(),
         }
     }
 }
@@ -94,11 +106,11 @@ impl Thread {
 /// What the page asks for.
 impl Thread {
     pub(crate) fn open(&mut self, page_size: u32) {
-        if self.sessions == 0 {
+        if self.sessions.open == 0 {
             self.timeline.set_page_size(page_size);
             self.reader.want_news();
         }
-        self.sessions += 1;
+        self.sessions.open += 1;
         self.shown.open();
         if self.stopped.take().is_some() {
             self.ensure.reset();
@@ -107,11 +119,11 @@ impl Thread {
     }
 
     pub(crate) fn close<V>(&mut self, line: &mut Line<V>) {
-        self.sessions = self.sessions.saturating_sub(1);
-        if self.sessions > 0 {
+        self.sessions.open = self.sessions.open.saturating_sub(1);
+        if self.sessions.open > 0 {
             return;
         }
-        self.closed_at = line.now();
+        self.sessions.closed_at = line.now();
         self.leave(line);
         self.reader.close(line);
         self.settle_older(line, Err(Code::Closed.into()));
@@ -208,7 +220,7 @@ impl Thread {
 impl Thread {
     /// Whether anything of it needs the token or the network.
     pub(crate) fn is_busy(&self) -> bool {
-        self.stopped.is_none() && self.sessions > 0 || self.is_waiting()
+        self.stopped.is_none() && self.sessions.open > 0 || self.is_waiting()
     }
 
     /// Whether a message waits to be sent.
@@ -225,6 +237,18 @@ impl Thread {
         self.topic.name()
     }
 
+    /// Whether some session has it open.
+    #[cfg(feature = "inbox")]
+    pub(crate) fn is_open(&self) -> bool {
+        self.sessions.open > 0
+    }
+
+    /// What the inbox is to know.
+    #[cfg(feature = "inbox")]
+    pub(crate) fn take_news(&mut self) -> Vec<News> {
+        core::mem::take(&mut self.news)
+    }
+
     /// Whether it was ever known to exist.
     pub(crate) fn was_known(&self) -> bool {
         self.ensure.was_known()
@@ -232,7 +256,7 @@ impl Thread {
 
     /// When nothing more is to be expected of it; `None` while it is in use.
     pub(crate) fn idle_at(&self) -> Option<u64> {
-        (self.sessions == 0 && !self.is_busy()).then_some(self.closed_at + LINGER)
+        (self.sessions.open == 0 && !self.is_busy()).then_some(self.sessions.closed_at + LINGER)
     }
 
     /// Whether it holds what only a person can settle: refused messages, to be retried or discarded.
@@ -242,7 +266,7 @@ impl Thread {
 
     /// Whether it is open in a page that somebody looks at, or did so a moment ago.
     fn is_looked_at<V>(&self, line: &mut Line<V>) -> bool {
-        self.sessions > 0 && self.stopped.is_none() && !line.is_away()
+        self.sessions.open > 0 && self.stopped.is_none() && !line.is_away()
     }
 
     /// Starts what is wanted and not there.
@@ -306,7 +330,7 @@ impl Thread {
             self.shown.opened(line, &self.id, Ok(()));
         }
         let standing = Standing {
-            open: self.sessions > 0,
+            open: self.sessions.open > 0,
             stopped: self.stopped.as_ref(),
             loaded: self.reader.is_loaded() && !self.from_cache,
             from_cache: self.from_cache,

@@ -2,7 +2,6 @@
 //!
 //! Two reads may be in flight: one at the newest end (the newest page or a hole) and one of older messages.
 
-use super::poll::{Broadcasts, Poll};
 use super::read::{Cause, OF_SYNC, Purpose, Read, read_rows};
 use super::timeline::{Answered, Timeline};
 use crate::error::{ChatError, Code};
@@ -11,6 +10,7 @@ use crate::json::Json;
 use crate::line::Line;
 use crate::line::backoff::Backoff;
 use crate::line::pace::Pace;
+use crate::line::poll::{Broadcasts, Poll};
 use crate::line::rest::{self, Outcome, SeqRange};
 use crate::line::token::{Access, Verifier};
 use crate::mutation::{Mutation, mutated};

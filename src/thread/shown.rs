@@ -71,19 +71,7 @@ impl Shown {
             self.error = None;
         }
         let signed_out = line.token.stopped();
-        let status = if !standing.open || standing.stopped.is_some() {
-            Status::Closed
-        } else if signed_out.is_some() {
-            Status::AuthRequired
-        } else if !line.device.is_online() {
-            Status::Offline
-        } else if live {
-            Status::Live
-        } else if self.was_live {
-            Status::Reconnecting
-        } else {
-            Status::Connecting
-        };
+        let status = line.status(standing.open && standing.stopped.is_none(), live, self.was_live);
         let error = match status {
             Status::Live => standing.not_sending,
             _ => standing.stopped.or(signed_out).or(self.error.as_ref()).or(line.token.error()),

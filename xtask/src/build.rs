@@ -74,48 +74,58 @@ fn files(dir: &Path) -> Result<Vec<PathBuf>> {
 
 fn build(target: &Path, out: &Path) -> Result<()> {
     let template = node::install("pkg-template")?;
-    let debug = wasm(target, Variant::Debug, &template)?;
-    let shipped = wasm(target, Variant::Shipped, &template)?;
-    process::run(
-        "pkg",
-        Command::new("npm")
-            .args(["run", "assemble", "--", "--wasm"])
-            .arg(shipped)
-            .arg("--debug")
-            .arg(debug)
-            .arg("--out")
-            .arg(out)
-            .current_dir(&template),
-    )?;
+    let mut command = Command::new("npm");
+    command.args(["run", "assemble", "--"]).current_dir(&template);
+    for variant in [Variant::Debug, Variant::Inbox, Variant::Core] {
+        command.arg(["--", variant.name()].concat()).arg(wasm(target, variant, &template)?);
+    }
+    process::run("pkg", command.arg("--out").arg(out))?;
     Ok(())
 }
 
 #[derive(Clone, Copy, PartialEq)]
 enum Variant {
-    Shipped,
-    /// With the recorder in it: `chopped-chat/debug`.
+    Core,
+    /// With inbox and receipts: `chopped-chat/inbox`.
+    Inbox,
+    /// With the recorder as well: `chopped-chat/debug`.
     Debug,
+}
+
+impl Variant {
+    /// Names its folder and its flag of `assemble.mjs`.
+    fn name(self) -> &'static str {
+        match self {
+            Variant::Core => "core",
+            Variant::Inbox => "inbox",
+            Variant::Debug => "debug",
+        }
+    }
+
+    fn features(self) -> &'static str {
+        match self {
+            Variant::Core => "",
+            Variant::Inbox => "inbox",
+            Variant::Debug => "inbox,recording",
+        }
+    }
 }
 
 /// Makes the wasm and its glue; returns the folder.
 fn wasm(target: &Path, variant: Variant, template: &Path) -> Result<PathBuf> {
     let bindgen = tools::wasm_bindgen()?;
-    let (title, features) = match variant {
-        Variant::Shipped => ("engine to wasm", ""),
-        Variant::Debug => ("engine to wasm, with the recorder", "recording"),
-    };
     process::run(
-        title,
+        &format!("engine to wasm: {}", variant.name()),
         WasmToolchain::ready()?
             .cargo_for_package()?
-            .args(["--package", "chopped-chat", "--lib", "--features", features])
+            .args(["--package", "chopped-chat", "--lib", "--features", variant.features()])
             .args(["--profile", "wasm", "--target", toolchain::TARGET])
             .env("CARGO_TARGET_DIR", target)
             .current_dir(paths::root()),
     )?;
     let compiled = target.join(toolchain::TARGET).join("wasm/chopped_chat.wasm");
 
-    let made = made(target, &bindgen).join(features);
+    let made = made(target, &bindgen).join(variant.name());
     let source = made.join("source.wasm");
     if !(same(&compiled, &source) && made.join(NAMED).is_file()) {
         fs::create_dir_all(&made)?;
@@ -138,7 +148,7 @@ fn wasm(target: &Path, variant: Variant, template: &Path) -> Result<PathBuf> {
         // Of a function with one caller the body stays out of it if it is more than some instructions: many small functions
         // are more bytes than few big ones, and fewer once compressed (1.1 KiB).
         let small = ["--one-caller-inline-max-function-size", "20"];
-        let rounds: &[&str] = if variant == Variant::Shipped { &["-Oz", "-Oz"] } else { &["-O1"] };
+        let rounds: &[&str] = if variant == Variant::Debug { &["-O1"] } else { &["-Oz", "-Oz"] };
         optimise("wasm-opt", &[rounds, &small, &["--debuginfo"]].concat(), &wasm, &named)?;
         let strip = ["--strip-debug", "--strip-producers", "--strip-target-features"];
         optimise("wasm-opt, without names", &[&rounds[..1], &small, &strip].concat(), &named, &wasm)?;
@@ -185,7 +195,7 @@ fn sizes() -> Result<String> {
 fn shares() -> Result<String> {
     let output = Command::new("node")
         .arg(paths::root().join("pkg-template/scripts/weigh.mjs"))
-        .arg(made(&toolchain::target_dir(), &tools::wasm_bindgen()?).join(NAMED))
+        .arg(made(&toolchain::target_dir(), &tools::wasm_bindgen()?).join(Variant::Core.name()).join(NAMED))
         .output()
         .context("could not run node")?;
     if !output.status.success() {

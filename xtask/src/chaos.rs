@@ -19,13 +19,18 @@ pub struct Options {
     /// How often to play each outage of 20 s, for the table of recoveries; some three minutes for each time
     #[arg(long, default_value_t = 3)]
     recoveries: u32,
+    /// How many inboxes to play
+    #[arg(long, default_value_t = 20)]
+    inboxes: u32,
 }
 
 /// True if chopped-chat lost, doubled and swapped nothing.
 pub fn run(options: &Options) -> Result<bool> {
     build::package()?;
     let stack = Stack::start(0)?;
-    let played = process::watch(&mut program(&stack, options.rounds, options.seed, options.recoveries)?)?.success();
+    let mut program = program(&stack, options.rounds, options.seed)?;
+    program.arg(format!("--recoveries={}", options.recoveries)).arg(format!("--inboxes={}", options.inboxes));
+    let played = process::watch(&mut program)?.success();
     Ok(replay()? && played)
 }
 
@@ -49,12 +54,12 @@ fn recordings() -> PathBuf {
 }
 
 /// Its rounds on `stack`, with the package that is built.
-pub fn program(stack: &Stack, rounds: u32, seed: Option<u32>, recoveries: u32) -> Result<Command> {
+pub fn program(stack: &Stack, rounds: u32, seed: Option<u32>) -> Result<Command> {
     let dir = node::install("tests/e2e")?;
     // The peer's library.
     node::install("tests/supabase-js")?;
     let mut command = Command::new("node");
-    command.arg("chaos/chaos.js").arg(format!("--rounds={rounds}")).arg(format!("--recoveries={recoveries}"));
+    command.arg("chaos/chaos.js").arg(format!("--rounds={rounds}"));
     let recordings = recordings();
     _ = fs::remove_dir_all(&recordings);
     fs::create_dir_all(&recordings).with_context(|| format!("could not make {}", recordings.display()))?;

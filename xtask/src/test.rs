@@ -98,7 +98,10 @@ impl Suite {
         match self {
             Suite::Lint => lint(count),
             Suite::Unit => {
-                cargo_test(count, &["--package", "chopped-chat", "--package", "xtask"])?;
+                cargo_test(
+                    count,
+                    &["--package", "chopped-chat", "--features", "chopped-chat/inbox", "--package", "xtask"],
+                )?;
                 npm_test(count, "pkg-template", "tests")?;
                 npm_test(count, "www-example/backend", ".tests-built/tests")
             }
@@ -142,16 +145,18 @@ fn lint(count: &mut Count) -> Result<()> {
         command.args(deny);
         Ok(command)
     })?;
-    count.command("clippy for wasm32", || {
-        let mut command = WasmToolchain::ready()?.cargo()?;
-        command
-            // The unit tests are native.
-            .args(["clippy", "--package", "chopped-chat", "--lib", "--test", "browser"])
-            .args(["--target", toolchain::TARGET])
-            .args(deny)
-            .current_dir(paths::root());
-        Ok(command)
-    })?;
+    for (title, features) in [("clippy for wasm32", ""), ("clippy for wasm32, with all of it", "inbox,recording")] {
+        count.command(title, || {
+            let mut command = WasmToolchain::ready()?.cargo()?;
+            command
+                // The unit tests are native.
+                .args(["clippy", "--package", "chopped-chat", "--lib", "--test", "browser"])
+                .args(["--features", features, "--target", toolchain::TARGET])
+                .args(deny)
+                .current_dir(paths::root());
+            Ok(command)
+        })?;
+    }
     if count.wants("arrows") {
         let complaints = arrows::complaints()?;
         complaints.iter().for_each(|complaint| println!("  arrows: {complaint}"));
@@ -354,7 +359,7 @@ fn e2e(count: &mut Count) -> Result<()> {
     count.tests(ran);
     let title = "chaos, 3 rounds";
     if count.wants(title) {
-        count.check(process::attempt(title, &mut chaos::program(&stack, 3, None, 0)?)?);
+        count.check(process::attempt(title, chaos::program(&stack, 3, None)?.arg("--inboxes=2"))?);
         count.verdict(chaos::replay()?);
     }
     Ok(())

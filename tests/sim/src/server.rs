@@ -1,5 +1,6 @@
 //! The model of Supabase: what the engine relies on, and nothing kinder.
 
+use crate::markers::{Event, Marker};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chopped_chat::{Answer, MessageId, Request};
@@ -38,6 +39,12 @@ pub struct Server {
     pub no_sync: bool,
     /// The most rows that `sync_chat` tells of a thread, and in all.
     pub sync_rows: (usize, usize),
+    /// Whether its SQL is without markers and inboxes.
+    pub no_inbox: bool,
+    /// By thread and person.
+    pub markers: BTreeMap<(String, String), Marker>,
+    /// What it broadcasts besides rows, until the world takes it.
+    pub events: Vec<Event>,
     /// Rows that a point-in-time recovery took back.
     pub lost: Vec<Value>,
 }
@@ -56,6 +63,9 @@ impl Default for Server {
             no_batches: false,
             no_sync: false,
             sync_rows: (50, 500),
+            no_inbox: false,
+            markers: BTreeMap::new(),
+            events: Vec::new(),
             lost: Vec::new(),
         }
     }
@@ -83,12 +93,17 @@ pub fn is_sync(url: &str) -> bool {
     url.ends_with("/rpc/sync_chat")
 }
 
+/// Whether a URL is the one that lists conversations.
+pub fn is_inbox(url: &str) -> bool {
+    url.ends_with("/rpc/list_chat_threads")
+}
+
 /// `created_at` of a row: in the order of time.
 fn written_at(now: u64) -> String {
     format!("{now:020}")
 }
 
-fn http(status: u16, body: Value) -> Answer<Value> {
+pub fn http(status: u16, body: Value) -> Answer<Value> {
     Answer::Http { status, body: Some(body), retry_after: None }
 }
 
@@ -129,6 +144,13 @@ impl Server {
                         self.insert(now, owner, &arguments)
                     } else if is_sync(url) {
                         (self.sync(owner, &arguments), None)
+                    } else if url.ends_with("/rpc/mark_chat") {
+                        if now < self.read_only_until {
+                            return (read_only(), None);
+                        }
+                        (self.mark(owner, &arguments), None)
+                    } else if is_inbox(url) {
+                        (self.list_threads(owner, &arguments), None)
                     } else {
                         (self.list(as_of, owner, &arguments), None)
                     }
@@ -148,6 +170,10 @@ impl Server {
         let Some(table) = self.threads.get_mut(thread) else { return Vec::new() };
         let gone = table.rows.split_off(table.rows.len().saturating_sub(count).max(1).min(table.rows.len()));
         table.ids.retain(|_, index| *index < table.rows.len());
+        let last = table.rows.len() as u64;
+        for ((_, _), marker) in self.markers.iter_mut().filter(|((marked, _), _)| marked == thread) {
+            (marker.read, marker.delivered) = (marker.read.min(last), marker.delivered.min(last));
+        }
         let said = gone.iter().filter_map(|row| row["body"].as_str().map(str::to_owned)).collect();
         self.lost.extend(gone);
         said
@@ -191,10 +217,23 @@ impl Server {
                 let newer = rows.iter().rev().filter(|row| row["seq"].as_u64() > Some(after));
                 let messages: Vec<_> = newer.take(most.min(room)).cloned().collect();
                 room -= messages.len();
-                threads.push(json!({"thread_id": id, "last_seq": rows.len(), "messages": messages, "last_rev": 0}));
+                let mut part = json!({"thread_id": id, "last_seq": rows.len(), "messages": messages, "last_rev": 0});
+                if !self.no_inbox {
+                    let (mine, theirs) = (self.marker(id, person).unwrap_or_default(), self.others_marker(id, person));
+                    (part["read"], part["delivered"]) = (json!(mine.read), json!(mine.delivered));
+                    (part["other_read"], part["other_delivered"]) = (json!(theirs.read), json!(theirs.delivered));
+                }
+                threads.push(part);
             }
         }
-        http(200, json!({"threads": threads, "people": []}))
+        let mut answer = json!({"threads": threads, "people": []});
+        if arguments["_inbox"].is_object() {
+            let Some(inbox) = self.sync_inbox(person, &arguments["_inbox"]) else {
+                return http(404, json!({"code": "42883", "message": "no inbox"}));
+            };
+            answer["inbox"] = inbox;
+        }
+        http(200, answer)
     }
 
     fn insert(&mut self, now: u64, person: &str, arguments: &Value) -> (Answer<Value>, Option<Value>) {
@@ -204,8 +243,7 @@ impl Server {
             return (http(404, json!({"code": "PGRST202", "message": "no such function"})), None);
         }
         if now < self.read_only_until {
-            let said = "cannot execute INSERT in a read-only transaction";
-            return (http(405, json!({"code": "25006", "message": said})), None);
+            return (read_only(), None);
         }
         if !self.may_read(thread, person) || arguments["_sender_mongo_id"] != person {
             return (http(403, json!({"code": "42501", "message": "not yours"})), None);
@@ -240,8 +278,15 @@ impl Server {
         }
         // The newest alone is broadcast.
         let new = (table.rows.len() > before).then(|| table.rows[table.rows.len() - 1].clone());
+        if let Some(row) = &new {
+            self.tell_inboxes(row);
+        }
         (http(200, if several.is_some() { rows.into() } else { rows.remove(0) }), new)
     }
+}
+
+fn read_only() -> Answer<Value> {
+    http(405, json!({"code": "25006", "message": "cannot execute INSERT in a read-only transaction"}))
 }
 
 fn message_of<'a>(message: &'a Value, body: &str, id: &str) -> (&'a str, MessageId) {

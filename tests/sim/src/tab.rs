@@ -4,8 +4,8 @@ use crate::coverage::Coverage;
 use crate::server::Server;
 use chopped_chat::recording;
 use chopped_chat::{
-    Config, Diff, Engine, Input, Message, MessageId, Now, Output, PendingMessage, RequestId, Row, State, Status,
-    ThreadId,
+    Config, Diff, Engine, InboxDiff, InboxLine, InboxState, Input, Markers, Message, MessageId, Now, Output,
+    PendingMessage, RequestId, Row, State, Status, ThreadId,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
@@ -56,6 +56,16 @@ pub struct Tab {
     pub open: BTreeMap<ThreadId, u32>,
     /// Pending messages in storage, which survives the tab.
     pub storage: BTreeMap<MessageId, (ThreadId, PendingMessage)>,
+    /// Sessions of the inbox that are open.
+    pub inboxes: u32,
+    /// When its person did something with it last.
+    pub acted_at: u64,
+    pub lines: Vec<InboxLine>,
+    pub inbox: Option<InboxState>,
+    /// Of the threads that are open.
+    pub markers: BTreeMap<ThreadId, Markers>,
+    /// What was seen and the server may not know, in storage, which survives the tab.
+    pub seen: BTreeMap<ThreadId, u64>,
     /// The newest page of each thread, as storage keeps it.
     pub cache: BTreeMap<ThreadId, Vec<Value>>,
     /// What is written once storage has been read, while it is being read: until then its order is not known.
@@ -124,6 +134,12 @@ impl Tab {
             screens: BTreeMap::new(),
             open: BTreeMap::new(),
             storage: BTreeMap::new(),
+            inboxes: 0,
+            acted_at: 0,
+            lines: Vec::new(),
+            inbox: None,
+            markers: BTreeMap::new(),
+            seen: BTreeMap::new(),
             cache: BTreeMap::new(),
             unwritten: None,
             mono_zero: 0,
@@ -178,6 +194,10 @@ impl Tab {
         self.engine = None;
         self.screens.clear();
         self.open.clear();
+        self.inboxes = 0;
+        self.lines.clear();
+        self.inbox = None;
+        self.markers.clear();
         let unwritten = self.unwritten.take().unwrap_or_default();
         unwritten.into_keys().filter(|id| !self.storage.contains_key(id)).collect()
     }
@@ -250,7 +270,16 @@ impl Tab {
                     }
                     self.screens.remove(&thread);
                 }
-                Output::Opened(..) | Output::OlderLoaded(..) => {}
+                Output::Inbox(diff) => self.apply_inbox(diff)?,
+                Output::InboxState(state) => self.inbox = Some(state),
+                Output::Markers(thread, markers) => self.apply_markers(thread, markers, server)?,
+                Output::StoreSeen(thread, seq) => {
+                    self.seen.insert(thread, seq);
+                }
+                Output::UnstoreSeen(thread) => {
+                    self.seen.remove(&thread);
+                }
+                Output::InboxOpened(_) | Output::MoreLoaded(_) | Output::Opened(..) | Output::OlderLoaded(..) => {}
                 other => rest.push(other),
             }
         }
@@ -264,7 +293,48 @@ impl Tab {
                 screen.keep(self.cache.entry(thread).or_default());
             }
         }
+        self.check_inbox().map_err(|why| format!("{}'s inbox: {why}", self.person))?;
         Ok(rest)
+    }
+
+    fn apply_inbox(&mut self, diff: InboxDiff) -> Result<(), String> {
+        let count = self.lines.len();
+        match diff {
+            InboxDiff::Insert { at, line } if at <= count => self.lines.insert(at, line),
+            InboxDiff::Update { at, line } if at < count && self.lines[at].thread == line.thread => {
+                self.lines[at] = line
+            }
+            InboxDiff::Remove { at } if at < count => drop(self.lines.remove(at)),
+            other => return Err(format!("{other:?} of {count} lines")),
+        }
+        Ok(())
+    }
+
+    /// Markers never go back on a screen, unless the database did.
+    fn apply_markers(&mut self, thread: ThreadId, markers: Markers, server: &Server) -> Result<(), String> {
+        if let Some(before) = self.markers.insert(thread.clone(), markers)
+            && (before.read_by_other > markers.read_by_other || before.delivered_to_other > markers.delivered_to_other)
+            && server.lost.is_empty()
+            && before.seen_at_open == markers.seen_at_open
+        {
+            return Err(format!("markers went back: {before:?}, {markers:?}"));
+        }
+        Ok(())
+    }
+
+    /// Each conversation once, newest first.
+    fn check_inbox(&self) -> Result<(), String> {
+        for pair in self.lines.windows(2) {
+            if pair[0].message.created_at < pair[1].message.created_at {
+                return Err(format!("{} stands above {}", pair[0].thread.as_str(), pair[1].thread.as_str()));
+            }
+        }
+        let mut threads: Vec<_> = self.lines.iter().map(|line| &line.thread).collect();
+        threads.sort_unstable();
+        match threads.windows(2).any(|pair| pair[0] == pair[1]) {
+            true => Err("one conversation twice".into()),
+            false => Ok(()),
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! The scheduler: time, the network, its faults, the people. All of it is drawn from one seed.
 
 use crate::coverage::Coverage;
-use crate::server::{Server, is_send, is_sync, token_end};
+use crate::markers::Event as Broadcast;
+use crate::server::{Server, is_inbox, is_send, is_sync, token_end};
 use crate::tab::{Asked, Stalled, Tab};
 use chopped_chat::line::backoff::Rng;
 use chopped_chat::{
@@ -173,6 +174,12 @@ struct World {
     /// Whether the database is set back once.
     restores: bool,
     sent: Vec<Sent>,
+    /// Whether people have inboxes and markers, and who reads privately.
+    marks: bool,
+    private: Vec<&'static str>,
+    /// How far each has seen each thread, on any device.
+    seen: BTreeMap<(String, &'static str), u64>,
+    inbox_page: u32,
     acts_left: u64,
     summary: Summary,
     tracing: bool,
@@ -187,6 +194,8 @@ macro_rules! trace {
         }
     };
 }
+
+mod inbox;
 
 /// Of a thousand reads that may be early so many see the table as it was up to 10 s before.
 const EARLY: u64 = 500;
@@ -235,7 +244,11 @@ impl World {
         // A page that is full before it reaches what was there is no proof of the same history.
         let restores = rng.up_to(3) == 0;
         let page_size = if restores { 200 } else { 2 + rng.up_to(5) as u32 };
+        let marks = rng.up_to(2) > 0;
+        let private = ["ana", "ben", "cleo"].into_iter().filter(|_| rng.up_to(4) == 0).collect();
+        let inbox_page = [1, 2, 30][rng.up_to(2) as usize];
         let server = Server {
+            no_inbox: rng.up_to(9) == 0,
             max_rows: if rng.up_to(2) == 0 && !restores { 1 + rng.up_to(u64::from(page_size)) as usize } else { 0 },
             old_backend: rng.up_to(1) == 0,
             no_batches: rng.up_to(4) == 0,
@@ -275,6 +288,10 @@ impl World {
             away_until: 0,
             over_rate_until: 0,
             sent: Vec::new(),
+            marks,
+            private,
+            seen: BTreeMap::new(),
+            inbox_page,
             acts_left: ACTS,
             summary: Summary::default(),
             tracing,
@@ -337,9 +354,11 @@ impl World {
             }
             self.step()?;
             self.retry_refused()?;
+            self.scroll_inboxes()?;
         }
         self.check_delivery()?;
         self.read_everything()?;
+        self.read_all()?;
         self.check_bounds()
     }
 
@@ -367,6 +386,8 @@ impl World {
         self.now = time;
         self.happen(event)?;
         self.check_promptness()?;
+        self.check_prompt_inbox()?;
+        self.check_marks()?;
         self.check_live()?;
         self.check_tabs()
     }
@@ -495,6 +516,7 @@ impl World {
             stored.entry(thread.clone()).or_default().push(draft.clone());
         }
         self.feed(tab, Input::Restoring(true))?;
+        self.start_markers(tab)?;
         let thread = self.thread_of(tab);
         // The page opens, and is written on, before or after its storage is read.
         if self.rng.up_to(1) == 0 {
@@ -561,6 +583,9 @@ impl World {
 
     fn feed(&mut self, tab: TabId, input: Input<Value>) -> Result<(), String> {
         let life = self.tabs[tab].life;
+        if matches!(input, Input::OpenInbox { .. } | Input::Seen { .. } | Input::Visible(_) | Input::LoadMore) {
+            self.tabs[tab].acted_at = self.now;
+        }
         if core::mem::take(&mut self.tabs[tab].drowsy) {
             self.tabs[tab].woke_at = self.now;
         }
@@ -622,6 +647,11 @@ impl World {
                     let named = body["_thread_id"].as_str();
                     let thread = self.threads.iter().find(|(id, ..)| Some(id.as_str()) == named);
                     Asked::Send(thread.ok_or("a send to no thread of the run")?.0.clone())
+                } else if url.ends_with("/rpc/mark_chat") {
+                    Asked::Read
+                } else if is_inbox(url) {
+                    self.count_list(tab)?;
+                    Asked::Read
                 } else if is_sync(url) {
                     for thread in body["_threads"].as_array().into_iter().flatten() {
                         self.count_read(tab, thread["thread_id"].as_str().unwrap_or_default())?;
@@ -731,7 +761,11 @@ impl World {
                 if let Some(row) = row {
                     trace!(self, "the server has {row}");
                     self.written_at = self.now;
-                    self.broadcast(row);
+                    self.broadcast(inbox::inserted(row));
+                }
+                if !self.server.events.is_empty() {
+                    self.written_at = self.now;
+                    self.broadcast_events();
                 }
                 if matches!((&answer, &request), (Answer::Http { status: 400, .. }, Request::Rpc { url, .. }) if is_send(url))
                 {
@@ -882,10 +916,9 @@ impl World {
             "heartbeat" => self.reply(id, json!([null, frame[1], topic, "phx_reply", ok])),
             "phx_join" => {
                 let (token, end) = (frame[4]["access_token"].as_str().unwrap_or_default(), self.now);
-                let thread = topic.strip_prefix("realtime:chat:").unwrap_or_default();
                 let conn = &self.conns[&id];
                 let allowed = token_end(token).is_some_and(|(p, at)| p == conn.person && at > end)
-                    && self.server.may_read(thread, conn.person);
+                    && self.may_join(&topic, conn.person);
                 // Never at once: what comes behind a join is read after it.
                 let mut busy = 1 + self.rng.up_to(30);
                 if !allowed {
@@ -926,11 +959,10 @@ impl World {
     fn join(&mut self, id: ConnId, frame: Value) {
         let Some(conn) = self.conns.get_mut(&id) else { return };
         let topic = frame[2].as_str().unwrap_or_default().to_owned();
-        let thread = topic.strip_prefix("realtime:chat:").unwrap_or_default().to_owned();
         let token = frame[4]["access_token"].as_str().unwrap_or_default().to_owned();
         let person = conn.person;
         let end = token_end(&token).filter(|(owner, end)| *owner == person && *end > self.now).map(|(_, end)| end);
-        let allowed = self.server.may_read(&thread, person);
+        let allowed = self.may_join(&topic, person);
         let reason = match end {
             None => Some("InvalidJWTToken: Token has expired 1 seconds ago"),
             Some(_) if !allowed || self.now < self.server.read_only_until => {
@@ -1042,17 +1074,11 @@ impl World {
         self.at(at, event);
     }
 
-    fn broadcast(&mut self, row: Value) {
+    fn broadcast(&mut self, broadcast: Broadcast) {
         if self.replication.is_err() {
             return;
         }
-        let topic = format!("realtime:chat:{}", row["thread_id"].as_str().unwrap_or_default());
-        let payload = json!({"id": "x", "table": "chat_messages", "record": row, "schema": "public",
-            "operation": "INSERT", "old_record": null})
-        .to_string();
-        let meta = br#"{"id":"x"}"#;
-        let head = [4, topic.len() as u8, 6, meta.len() as u8, 1];
-        let bytes = [&head, topic.as_bytes(), b"INSERT", meta, payload.as_bytes()].concat();
+        let (topic, frame) = inbox::frame(&broadcast);
         let receivers: Vec<_> =
             self.conns.iter().filter(|(_, c)| c.channels.contains_key(&topic)).map(|(id, _)| *id).collect();
         for id in receivers {
@@ -1065,10 +1091,10 @@ impl World {
             if out_of_order {
                 self.hit("fault: broadcast reordered");
             }
-            self.deliver(id, Frame::Binary(bytes.clone()), out_of_order);
+            self.deliver(id, frame.clone(), out_of_order);
             if self.strikes(self.hostility / 2) {
                 self.hit("fault: broadcast duplicated");
-                self.deliver(id, Frame::Binary(bytes.clone()), true);
+                self.deliver(id, frame.clone(), true);
             }
         }
     }
@@ -1078,6 +1104,9 @@ impl World {
     fn act(&mut self, tab: TabId) -> Result<(), String> {
         if self.tabs[tab].engine.is_none() || self.tabs[tab].hidden_until > self.now {
             return Ok(());
+        }
+        if self.marks && self.rng.up_to(2) == 0 {
+            return self.act_inbox(tab);
         }
         let thread = self.thread_of(tab);
         let open = self.tabs[tab].open.get(&thread).copied().unwrap_or(0);
@@ -1114,6 +1143,9 @@ impl World {
                 self.hit("page: close");
                 trace!(self, "{}{tab} closes {}", self.tabs[tab].person, thread.as_str());
                 self.tabs[tab].open.insert(thread.clone(), open - 1);
+                if open == 1 {
+                    self.tabs[tab].markers.remove(&thread);
+                }
                 self.feed(tab, Input::Close { thread })
             }
             17 if open < 3 => self.open(tab, &thread),
@@ -1379,6 +1411,7 @@ impl World {
         if self.tabs[tab].hidden_since.is_some() {
             self.set_visible(tab, true)?;
         }
+        self.settle_inbox(tab)?;
         for (thread, ..) in self.threads.clone() {
             let mine = thread.as_str().split("__").any(|id| id == self.tabs[tab].person);
             if mine && self.tabs[tab].open.get(&thread).copied().unwrap_or(0) == 0 {
@@ -1408,6 +1441,7 @@ impl World {
 
     fn all_is_well(&self) -> bool {
         self.tabs.iter().filter(|tab| tab.asleep_until <= self.now).count() == self.tabs.len()
+            && (0..self.tabs.len()).all(|tab| self.inbox_trouble(tab).is_none())
             && self.tabs.iter().all(|tab| {
                 // Nothing is open in a tab in the moment in which it wakes.
                 tab.storage.is_empty()
@@ -1553,6 +1587,9 @@ impl World {
     fn what_is_wrong(&self) -> String {
         let mut out = String::new();
         for (n, tab) in self.tabs.iter().enumerate() {
+            if let Some(trouble) = self.inbox_trouble(n) {
+                out += &format!("\n  {}{n}'s inbox: {trouble}", tab.person);
+            }
             for thread in tab.open.keys() {
                 let table = self.server.threads.get(thread.as_str()).map_or(&[][..], |table| &table.rows);
                 let rows = table.len();

@@ -2,276 +2,12 @@
 
 use chopped_chat::*;
 use serde_json::{Value, json};
-use sim::server::{self, Server, token, token_end};
-use std::collections::{BTreeMap, BTreeSet};
-
-const ROUND_TRIP: u64 = 100;
-const DAY: u64 = 86_400_000;
-
-type Proxy = fn(&Request) -> Option<Answer<Value>>;
-
-/// One page, one model server.
-struct Story {
-    engine: Engine<Value>,
-    server: Server,
-    now: u64,
-    /// The page's monotonic clock lags behind by this much.
-    stood_still: u64,
-    arriving: BTreeMap<(u64, u32), Input<Value>>,
-    count: u32,
-    socket: Option<SocketId>,
-    /// The topics that are joined.
-    joined: BTreeSet<String>,
-    /// The server's sockets and broadcasts.
-    reachable: bool,
-    silent: bool,
-    refuse_joins: Option<&'static str>,
-    /// Whether the server says after a join that broadcasts can flow.
-    says_ready: bool,
-    /// The socket died, and nobody said so.
-    dead: bool,
-    /// What stands between the page and the server.
-    proxy: Proxy,
-    shown: Vec<Message<Value>>,
-    /// The numbers that are shown of other threads.
-    elsewhere: BTreeMap<ThreadId, Vec<Option<u64>>>,
-    state: Option<State>,
-    opened: Vec<Result<(), ChatError>>,
-    /// What the page asked of the network, in order.
-    log: Vec<String>,
-    join_tokens: Vec<String>,
-    forgotten: bool,
-}
-
-fn thread() -> ThreadId {
-    with("ben")
-}
-
-/// Ana's thread with somebody else.
-fn with(other: &str) -> ThreadId {
-    ThreadId::new("ana", other).expect("two ids")
-}
-
-/// Whether the page shows that it is being sent.
-fn is_sending(message: Option<&Message<Value>>) -> bool {
-    matches!(message, Some(Message::Pending(pending)) if pending.error.is_none())
-}
-
-impl Story {
-    fn new() -> Self {
-        let mut server = Server { token_life: 3_600_000, ..Server::default() };
-        server.threads.insert("ana__ben".into(), Default::default());
-        Story {
-            engine: Engine::new(Config {
-                supabase_url: "https://model".into(),
-                anon_key: "anon".into(),
-                my_id: "ana".into(),
-                seed: 1,
-            }),
-            server,
-            now: 1_000,
-            stood_still: 0,
-            arriving: BTreeMap::new(),
-            count: 0,
-            socket: None,
-            joined: BTreeSet::new(),
-            reachable: true,
-            silent: false,
-            refuse_joins: None,
-            says_ready: false,
-            dead: false,
-            proxy: |_| None,
-            shown: Vec::new(),
-            elsewhere: BTreeMap::new(),
-            state: None,
-            opened: Vec::new(),
-            log: Vec::new(),
-            join_tokens: Vec::new(),
-            forgotten: false,
-        }
-    }
-
-    /// Opens the chat and waits until it is live.
-    fn live() -> Self {
-        let mut story = Story::new();
-        story.open();
-        story.pass(2_000);
-        assert_eq!(story.status(), Status::Live);
-        story.log.clear();
-        story
-    }
-
-    fn open(&mut self) {
-        self.feed(Input::Open { thread: thread(), page_size: 50 });
-    }
-
-    fn status(&self) -> Status {
-        self.state.as_ref().expect("a state").status
-    }
-
-    fn seqs(&self) -> Vec<u64> {
-        self.shown.iter().filter_map(Message::seq).collect()
-    }
-
-    fn asked(&self, what: &str) -> usize {
-        self.log.iter().filter(|line| line.starts_with(what)).count()
-    }
-
-    fn later(&mut self, ms: u64, input: Input<Value>) {
-        self.count += 1;
-        self.arriving.insert((self.now + ms, self.count), input);
-    }
-
-    /// Ben writes `count` messages; Ana's page hears of them if it can.
-    fn ben_writes(&mut self, count: u64) {
-        self.writes("ben", count);
-    }
-
-    fn writes(&mut self, person: &str, count: u64) {
-        let token = token(person, self.now + DAY);
-        for _ in 0..count {
-            self.count += 1;
-            let id = MessageId(u128::from(self.count) << 64 | 0xbe).text();
-            let body = json!({"_thread_id": with(person).as_str(), "_sender_mongo_id": person, "_recipient_mongo_id": "ana",
-                "_body": format!("hello {}", self.count), "_id": id});
-            let request = Request::Rpc {
-                url: line::rest::send_url("", false),
-                token: token.clone(),
-                body: body.to_string(),
-                may_be_early: false,
-            };
-            let (_, row) = self.server.execute(self.now, self.now, person, &request);
-            self.broadcast(row.expect("a new row"));
-        }
-    }
-
-    fn broadcast(&mut self, row: Value) {
-        let topic = format!("realtime:chat:{}", row["thread_id"].as_str().expect("a thread"));
-        if let (true, Some(socket)) = (self.joined.contains(&topic) && !self.silent, self.socket) {
-            let payload = json!({"record": row}).to_string();
-            let head = [4, topic.len() as u8, 6, 10, 1];
-            let bytes = [&head, topic.as_bytes(), b"INSERT", br#"{"id":"x"}"#, payload.as_bytes()].concat();
-            self.later(ROUND_TRIP / 2, Input::SocketFrame(socket, Frame::Binary(bytes)));
-        }
-    }
-
-    fn cut(&mut self) {
-        if let Some(socket) = self.socket.take() {
-            self.joined.clear();
-            self.feed(Input::SocketClosed(socket));
-        }
-    }
-
-    /// Lets time pass.
-    fn pass(&mut self, ms: u64) {
-        let end = self.now + ms;
-        loop {
-            let arrival = self.arriving.first_key_value().map(|((at, _), _)| *at);
-            let timer = self.engine.next_timeout().map(|at| at + self.stood_still);
-            let Some(at) = arrival.into_iter().chain(timer).min().filter(|at| *at <= end) else { break };
-            self.now = self.now.max(at);
-            let input = match self.arriving.first_entry() {
-                Some(entry) if entry.key().0 <= self.now => entry.remove(),
-                _ => Input::Timeout,
-            };
-            self.feed(input);
-        }
-        self.now = end;
-    }
-
-    fn feed(&mut self, input: Input<Value>) {
-        let now = Now { mono: self.now - self.stood_still, wall: 20_000 * DAY + self.now };
-        self.engine.handle(now, input);
-        while let Some(output) = self.engine.poll() {
-            self.carry_out(output);
-        }
-    }
-
-    fn carry_out(&mut self, output: Output<Value>) {
-        match output {
-            Output::Request(id, request) => {
-                self.log.push(match &request {
-                    Request::Token => "token".into(),
-                    Request::EnsureThread { .. } => "ensure".into(),
-                    Request::Rpc { url, .. } if server::is_send(url) => "send".into(),
-                    Request::Rpc { .. } => "read".into(),
-                });
-                let answer = match (self.proxy)(&request) {
-                    _ if !self.reachable => (Answer::Unreachable, None),
-                    Some(answer) => (answer, None),
-                    None => self.server.execute(self.now, self.now, "ana", &request),
-                };
-                if let Some(row) = answer.1 {
-                    self.broadcast(row);
-                }
-                self.later(ROUND_TRIP, Input::Answer { request: id, answer: answer.0 });
-            }
-            Output::OpenSocket(id, _) => {
-                self.log.push("connect".into());
-                let input = if self.reachable { Input::SocketOpened(id) } else { Input::SocketClosed(id) };
-                self.socket = self.reachable.then_some(id);
-                self.dead = false;
-                self.later(ROUND_TRIP, input);
-            }
-            // A socket that died without a word takes everything and answers nothing.
-            Output::SendFrame(..) if self.dead => {}
-            Output::SendFrame(id, text) => {
-                let frame: Value = serde_json::from_str(&text).expect("JSON");
-                let event = frame[3].as_str().unwrap_or_default().to_owned();
-                let topic = frame[2].as_str().unwrap_or_default().to_owned();
-                let mut response = json!({"status": "ok", "response": {}});
-                if event == "phx_join" {
-                    self.join_tokens.push(frame[4]["access_token"].as_str().unwrap_or_default().into());
-                    match self.refuse_joins {
-                        Some(reason) => response = json!({"status": "error", "response": {"reason": reason}}),
-                        None => drop(self.joined.insert(topic.clone())),
-                    }
-                }
-                if event == "phx_leave" {
-                    self.joined.remove(&topic);
-                }
-                if event != "access_token" {
-                    let reply = json!([frame[0], frame[1], frame[2], "phx_reply", response]);
-                    self.later(ROUND_TRIP, Input::SocketFrame(id, Frame::Text(reply)));
-                }
-                if event == "phx_join" && self.joined.contains(&topic) && self.says_ready {
-                    let word = json!({"status": "ok", "message": "Replication connection established"});
-                    let word = json!([frame[0], null, frame[2], "system", word]);
-                    self.later(ROUND_TRIP, Input::SocketFrame(id, Frame::Text(word)));
-                }
-                self.log.push(event);
-            }
-            Output::CloseSocket(_) => {
-                self.log.push("disconnect".into());
-                self.socket = None;
-                self.joined.clear();
-            }
-            Output::Messages(other, diff) if other != thread() => {
-                let shown = self.elsewhere.entry(other).or_default();
-                match diff {
-                    Diff::Insert { at, message } => shown.insert(at, message.seq()),
-                    Diff::Update { at, message } => shown[at] = message.seq(),
-                    Diff::Remove { at, count } => drop(shown.drain(at..at + count)),
-                }
-            }
-            Output::State(other, _) if other != thread() => {}
-            Output::Messages(_, diff) => match diff {
-                Diff::Insert { at, message } => self.shown.insert(at, message),
-                Diff::Update { at, message } => self.shown[at] = message,
-                Diff::Remove { at, count } => drop(self.shown.drain(at..at + count)),
-            },
-            Output::State(_, state) => self.state = Some(state),
-            Output::Opened(_, result) => self.opened.push(result),
-            Output::Forgotten(_) => self.forgotten = true,
-            Output::Abort(_) => self.log.push("abort".into()),
-            Output::OlderLoaded(..) | Output::Store(..) | Output::Unstore(..) => {}
-        }
-    }
-}
+use sim::server::{self, token_end};
+use sim::story::{DAY, Proxy, ROUND_TRIP, Story, is_sending, thread, with};
 
 #[test]
 fn a_cold_open_starts_all_it_can_at_once_and_the_rest_as_soon_as_it_may() {
-    let mut story = Story::new();
+    let mut story = Story::closed();
     // An empty answer would be asked for again: before the thread is ensured, RLS may hide it.
     story.ben_writes(1);
     story.open();
@@ -403,7 +139,7 @@ fn asleep_for_an_hour_it_wakes_with_a_fresh_token_before_its_join() {
 
 #[test]
 fn signed_out_it_asks_again_slowly_while_seen_and_at_once_when_looked_at() {
-    let mut story = Story::new();
+    let mut story = Story::closed();
     story.server.signed_out.push("ana".into());
     story.open();
     story.pass(ROUND_TRIP);
@@ -425,7 +161,7 @@ fn signed_out_it_asks_again_slowly_while_seen_and_at_once_when_looked_at() {
 
 #[test]
 fn a_token_that_is_refused_again_and_again_ends_in_auth_required() {
-    let mut story = Story::new();
+    let mut story = Story::closed();
     story.refuse_joins = Some("JwtSignatureError: Failed to validate JWT signature");
     story.open();
     story.pass(20_000);
@@ -477,7 +213,7 @@ fn a_refused_join_is_tried_again_when_the_page_is_seen() {
 
 #[test]
 fn a_stranger_is_told_and_comes_in_once_let_in() {
-    let mut story = Story::new();
+    let mut story = Story::closed();
     story.refuse_joins = Some(UNAUTHORIZED);
     story.open();
     story.pass(600_000);
@@ -557,20 +293,6 @@ fn is_send(request: &Request) -> bool {
     matches!(request, Request::Rpc { url, .. } if server::is_send(url))
 }
 
-impl Story {
-    fn say(&mut self, id: u128, body: &str) {
-        self.feed(Input::Send { thread: thread(), id: MessageId(id), body: body.into() });
-    }
-
-    fn rows(&self) -> usize {
-        self.server.threads["ana__ben"].rows.len()
-    }
-
-    fn code(&self) -> Option<Code> {
-        self.state.as_ref().and_then(|state| state.error.as_ref()).map(|error| error.code)
-    }
-}
-
 #[test]
 fn a_token_endpoint_that_says_no_at_a_renewal_ends_nothing() {
     let gateway: [Proxy; 3] = [
@@ -623,7 +345,7 @@ fn where_every_other_broadcast_is_lost_reads_do_not_become_as_many() {
 
 #[test]
 fn a_server_that_gives_less_than_a_page_hides_nothing() {
-    let mut story = Story::new();
+    let mut story = Story::closed();
     story.server.max_rows = 30;
     story.ben_writes(120);
     story.open();
@@ -655,7 +377,7 @@ fn anothers_token_stops_all_and_condemns_nothing() {
 #[test]
 fn no_thread_is_made_for_who_signed_in_meanwhile() {
     for old_backend in [false, true] {
-        let mut story = Story::new();
+        let mut story = Story::closed();
         story.server.old_backend = old_backend;
         story.server.signed_in_as.insert("ana".into(), "cleo");
         story.open();
@@ -732,7 +454,7 @@ fn a_broadcast_ends_the_wait_of_what_failed() {
 #[test]
 fn a_proxy_that_says_no_for_the_backend_ends_nothing() {
     for status in [400, 403, 404] {
-        let mut story = Story::new();
+        let mut story = Story::closed();
         story.proxy = match status {
             400 => |request| if matches!(request, Request::EnsureThread { .. }) { http(400, None) } else { None },
             403 => |request| if matches!(request, Request::EnsureThread { .. }) { http(403, None) } else { None },
@@ -848,7 +570,7 @@ fn offline_it_asks_nothing_and_tries_again_in_case_the_browser_is_wrong() {
 
 #[test]
 fn a_server_that_promises_its_word_is_not_live_without_it() {
-    let mut story = Story::new();
+    let mut story = Story::closed();
     story.says_ready = true;
     story.open();
     story.pass(2_000);
@@ -918,7 +640,7 @@ fn the_answer_of_a_send_may_come_after_its_broadcast() {
 
 #[test]
 fn a_wrong_key_is_told_as_such_and_loses_no_message() {
-    let mut story = Story::new();
+    let mut story = Story::closed();
     story.proxy = |request| match request {
         Request::Rpc { .. } => http(401, Some(json!({"message": "Invalid API key"}))),
         _ => None,
@@ -943,7 +665,7 @@ fn what_two_tabs_left_is_sent_in_the_order_in_which_it_was_written() {
         order,
         error: None,
     };
-    let mut story = Story::new();
+    let mut story = Story::closed();
     let (one, two) = ([draft(1, 1_000, "a"), draft(3, 3_000, "c")], [draft(2, 2_000, "b"), draft(4, 4_000, "d")]);
     story.feed(Input::Restoring(true));
     story.open();
@@ -961,7 +683,7 @@ fn who_writes_in_two_tabs_numbers_by_the_clock() {
     // Both tabs of a device read one clock: what they store can be put in order.
     let mut orders = Vec::new();
     for tab in 0..4u128 {
-        let mut story = Story::new();
+        let mut story = Story::closed();
         story.now += tab as u64 * 1_000;
         story.feed(Input::Restoring(true));
         story.feed(Input::Open { thread: thread(), page_size: 50 });
@@ -1062,7 +784,7 @@ fn cached(story: &Story) -> Value {
 
 #[test]
 fn what_the_last_visit_kept_is_shown_at_once_and_joined_without_waiting_for_the_backend() {
-    let mut story = Story::new();
+    let mut story = Story::closed();
     story.ben_writes(2);
     let page = cached(&story);
     story.ben_writes(1);
@@ -1081,7 +803,7 @@ fn what_the_last_visit_kept_is_shown_at_once_and_joined_without_waiting_for_the_
 
 #[test]
 fn what_comes_while_the_first_page_is_on_its_way_stays() {
-    let mut story = Story::new();
+    let mut story = Story::closed();
     story.ben_writes(2);
     let page = cached(&story);
     story.open();
@@ -1119,7 +841,7 @@ const OTHERS: [&str; 4] = ["cleo", "dan", "erin", "finn"];
 
 /// Five chats, all live, each with a message.
 fn five() -> Story {
-    let mut story = Story::new();
+    let mut story = Story::closed();
     story.open();
     for other in OTHERS {
         story.feed(Input::Open { thread: with(other), page_size: 50 });
@@ -1132,17 +854,6 @@ fn five() -> Story {
     assert_eq!((story.status(), story.joined.len()), (Status::Live, 5));
     story.log.clear();
     story
-}
-
-impl Story {
-    fn shows(&self, other: &str) -> Vec<u64> {
-        self.elsewhere[&with(other)].iter().flatten().copied().collect()
-    }
-
-    /// All that is asked by HTTP.
-    fn requests(&self) -> usize {
-        ["token", "ensure", "send", "read"].iter().map(|what| self.asked(what)).sum()
-    }
 }
 
 #[test]
@@ -1263,7 +974,7 @@ fn a_chat_that_is_closed_while_all_are_asked_for_leaves_the_others_theirs() {
 
 #[test]
 fn of_more_chats_than_are_asked_for_at_once_each_has_its_turn() {
-    let mut story = Story::new();
+    let mut story = Story::closed();
     let others: Vec<_> = (0..120).map(|n| format!("other{n}")).collect();
     for other in &others {
         story.feed(Input::Open { thread: with(other), page_size: 50 });
@@ -1303,7 +1014,7 @@ fn a_poll_that_fails_is_asked_for_again_as_one() {
 #[test]
 fn what_waits_is_not_taken_for_sent_because_the_last_visit_says_so() {
     for cached_first in [false, true] {
-        let mut story = Story::new();
+        let mut story = Story::closed();
         story.ben_writes(1);
         // The last visit saw it sent, and a recovery has taken it back since.
         let id = MessageId(7);

@@ -1,11 +1,11 @@
-//! When a quiet thread is polled: a broadcast that is lost is noticed by nothing else.
+//! When a quiet thread or inbox is polled: a broadcast that is lost is noticed by nothing else.
 
-use crate::line::Line;
+use super::Line;
 use crate::mutation::{Mutation, mutated};
 
-/// How often the newest page is read though nothing asks for it.
+/// How often what is newest is read though nothing asks for it.
 #[derive(Debug)]
-pub(super) struct Poll {
+pub(crate) struct Poll {
     at: u64,
     every: u64,
     /// When the newest page was read last, while what it told is still worth something.
@@ -14,7 +14,7 @@ pub(super) struct Poll {
 
 /// How the broadcasts stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Broadcasts {
+pub(crate) enum Broadcasts {
     /// The topic is not joined.
     Away,
     /// It is joined, and they do not arrive.
@@ -70,6 +70,12 @@ impl Poll {
     pub fn joined(&mut self, now: u64) -> bool {
         self.every = FIRST;
         self.read_at.is_some_and(|at| now < at + FRESH)
+    }
+
+    /// It is time.
+    #[cfg(feature = "inbox")]
+    pub fn hurry(&mut self, now: u64) {
+        self.at = now;
     }
 
     /// Broadcasts are missed from now on: what was read before says nothing of them.

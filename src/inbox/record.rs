@@ -1,0 +1,179 @@
+//! What is known of one conversation: its newest message, how much of it is unread, how far both have come.
+//!
+//! Unread is never just counted up: a message that follows the newest known one adds to it, and after anything else it is
+//! known to be perhaps wrong, and read again.
+
+use crate::conversation::Preview;
+use crate::message::Sender;
+use crate::mutation::{Mutation, mutated};
+use crate::thread_id::ThreadId;
+
+/// How far somebody has come in a thread, in numbers of messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Progress {
+    pub read: u64,
+    pub delivered: u64,
+}
+
+/// A conversation, as far as it is known.
+#[derive(Clone, Debug)]
+pub(super) struct Record {
+    pub thread: ThreadId,
+    /// Whether the database has said how far both have come.
+    pub marked: bool,
+    pub mine: Progress,
+    pub theirs: Progress,
+    pub newest: Option<Newest>,
+}
+
+/// Its newest message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Newest {
+    pub message: Preview,
+    /// When it was written, as the server sorts by it.
+    pub at: String,
+    /// How many messages of the other are unread, up to [`MOST`].
+    pub unread: u32,
+    /// Whether that is certain.
+    pub counted: bool,
+}
+
+/// Whether what is known is the whole of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fact {
+    /// Nothing is new.
+    Known,
+    /// It is new, and what is shown is right.
+    Exact,
+    /// Something is missing: only a read can tell.
+    Doubted,
+}
+
+/// Counts end here.
+const MOST: u32 = 100;
+
+impl Progress {
+    /// Goes on to `other`, where that is further. Returns whether it is.
+    pub fn raise(&mut self, other: Progress) -> bool {
+        let before = *self;
+        self.read = self.read.max(other.read);
+        self.delivered = self.delivered.max(other.delivered).max(self.read);
+        if mutated(Mutation::MarkersGoBack) {
+            *self = other;
+        }
+        *self != before
+    }
+}
+
+impl Record {
+    pub fn new(thread: ThreadId) -> Self {
+        Record { thread, marked: false, mine: Progress::default(), theirs: Progress::default(), newest: None }
+    }
+
+    /// The number of the newest message; 0 where none is known.
+    pub fn last_seq(&self) -> u64 {
+        self.newest.as_ref().map_or(0, |newest| newest.message.seq)
+    }
+
+    /// How much is unread for who has seen it up to `seen`, which the server may not know yet.
+    pub fn unread(&self, seen: u64) -> u32 {
+        match &self.newest {
+            Some(newest) if newest.message.seq > seen => newest.unread,
+            _ => 0,
+        }
+    }
+
+    /// A message came.
+    pub fn came(&mut self, message: Preview) -> Fact {
+        let (seq, last) = (message.seq, self.last_seq());
+        if seq <= last {
+            return Fact::Known;
+        }
+        let counts = message.sender == Sender::Them && seq > self.mine.read;
+        let (before, certain) = self.newest.as_ref().map_or((0, true), |newest| (newest.unread, newest.counted));
+        let unread = if counts { (before + 1).min(MOST) } else { before };
+        let counted = certain && seq == last + 1 || mutated(Mutation::CountUp);
+        self.newest = Some(Newest { at: message.created_at.clone(), message, unread, counted });
+        if counted { Fact::Exact } else { Fact::Doubted }
+    }
+
+    /// This person came so far. `counted`: how many were unread then, and of which number the newest message was.
+    pub fn marked_mine(&mut self, progress: Progress, counted: Option<(u64, u32)>) -> Fact {
+        let raised = self.mine.raise(progress);
+        let (read, last) = (self.mine.read, self.last_seq());
+        let (Some(newest), false) = (&mut self.newest, progress.read < read) else {
+            return if raised { Fact::Doubted } else { Fact::Known };
+        };
+        newest.unread = match counted {
+            Some((of, unread)) if of == last => unread,
+            // Whatever comes up to that number is read already.
+            _ if read >= last => 0,
+            _ if !raised => return Fact::Known,
+            _ => {
+                newest.counted = false;
+                return Fact::Doubted;
+            }
+        };
+        newest.counted = true;
+        Fact::Exact
+    }
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::*;
+    use crate::message::MessageId;
+
+    fn preview(seq: u64, sender: Sender) -> Preview {
+        Preview { id: MessageId(seq.into()), seq, sender, body: "x".into(), created_at: "t".into() }
+    }
+
+    fn record(seqs: &[u64]) -> Record {
+        let mut record = Record::new(ThreadId::new("ana", "ben").unwrap());
+        for seq in seqs {
+            record.came(preview(*seq, Sender::Them));
+        }
+        record
+    }
+
+    #[test]
+    fn what_follows_counts_and_what_does_not_is_doubted() {
+        let mut record = record(&[1, 2]);
+        assert_eq!((record.unread(0), record.unread(1), record.unread(2)), (2, 2, 0));
+        assert_eq!(record.came(preview(2, Sender::Them)), Fact::Known);
+        assert_eq!(record.came(preview(3, Sender::Me)), Fact::Exact);
+        assert_eq!(record.unread(0), 2, "one's own is not unread");
+        assert_eq!(record.came(preview(5, Sender::Them)), Fact::Doubted);
+        assert_eq!(record.last_seq(), 5, "it is shown all the same");
+        assert_eq!(record.came(preview(6, Sender::Them)), Fact::Doubted, "until it has been read");
+    }
+
+    #[test]
+    fn a_mark_that_comes_before_its_message_covers_it() {
+        let mut record = record(&[1, 2]);
+        let all = Progress { read: 3, delivered: 3 };
+        assert_eq!(record.marked_mine(all, Some((3, 0))), Fact::Exact);
+        assert_eq!(record.unread(0), 0);
+        assert_eq!(record.came(preview(3, Sender::Them)), Fact::Exact);
+        assert_eq!(record.unread(0), 0, "read on another device");
+        record.came(preview(4, Sender::Them));
+        assert_eq!(record.unread(0), 1);
+    }
+
+    #[test]
+    fn a_count_of_another_moment_is_doubted() {
+        let mut record = record(&[1, 2, 3, 4]);
+        assert_eq!(record.marked_mine(Progress { read: 2, delivered: 2 }, Some((3, 1))), Fact::Doubted);
+        assert_eq!(record.marked_mine(Progress { read: 2, delivered: 2 }, Some((4, 2))), Fact::Exact);
+        assert_eq!(record.unread(2), 2);
+        assert_eq!(record.marked_mine(Progress { read: 1, delivered: 1 }, Some((4, 3))), Fact::Known);
+        assert_eq!((record.mine.read, record.unread(2)), (2, 2), "an older word changes nothing");
+    }
+
+    #[test]
+    fn of_a_conversation_that_is_not_loaded_a_mark_tells_no_count() {
+        let mut record = record(&[]);
+        assert_eq!(record.marked_mine(Progress { read: 2, delivered: 2 }, Some((3, 1))), Fact::Doubted);
+        assert_eq!(record.marked_mine(Progress { read: 2, delivered: 2 }, Some((3, 1))), Fact::Known);
+    }
+}
