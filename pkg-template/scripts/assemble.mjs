@@ -1,5 +1,6 @@
-// Makes the npm package: `npm run assemble -- --wasm DIR --debug DIR --out DIR`. The first two hold what wasm-bindgen made
-// with `--target web --omit-default-module-path --out-name core`, wasm-opt behind it; the second with the recorder in it.
+// Makes the npm package: `npm run assemble -- --core DIR --inbox DIR --debug DIR --out DIR`. All but the last hold what
+// wasm-bindgen made with `--target web --omit-default-module-path --out-name core`, wasm-opt behind it: of the core, with the
+// inbox in it, and with the recorder as well.
 import { build } from 'esbuild'
 import { copyFile, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
@@ -8,9 +9,9 @@ import { deflateRawSync } from 'node:zlib'
 import { endpoints } from './endpoints.mjs'
 import { shorten } from './shorten.mjs'
 
-const { values: flags } = parseArgs({ options: { wasm: { type: 'string' }, debug: { type: 'string' }, out: { type: 'string' } } })
-if (!flags.wasm || !flags.debug || !flags.out) {
-  console.error('usage: npm run assemble -- --wasm DIR --debug DIR --out DIR')
+const { values: flags } = parseArgs({ options: { core: { type: 'string' }, inbox: { type: 'string' }, debug: { type: 'string' }, out: { type: 'string' } } })
+if (!flags.core || !flags.inbox || !flags.debug || !flags.out) {
+  console.error('usage: npm run assemble -- --core DIR --inbox DIR --debug DIR --out DIR')
   process.exit(2)
 }
 const template = resolve(import.meta.dirname, '..')
@@ -20,8 +21,9 @@ const out = resolve(flags.out)
 
 await rm(out, { recursive: true, force: true })
 await mkdir(out, { recursive: true })
-await code(resolve(flags.wasm), out, 'index.js')
-await code(resolve(flags.debug), join(out, 'debug'), 'debug.js')
+await code(resolve(flags.core), out, 'index.js', 'react.js')
+await code(resolve(flags.inbox), join(out, 'inbox'), 'inbox.js', 'inbox-react.js')
+await code(resolve(flags.debug), join(out, 'debug'), 'debug.js', 'inbox-react.js')
 
 /**
  * What a page loads: `index.js`, made of `entry`, and `react.js` beside it.
@@ -29,8 +31,9 @@ await code(resolve(flags.debug), join(out, 'debug'), 'debug.js')
  * @param {string} wasm where wasm-bindgen's is
  * @param {string} outdir
  * @param {string} entry
+ * @param {string} react
  */
-async function code(wasm, outdir, entry) {
+async function code(wasm, outdir, entry, react) {
   // wasm-bindgen puts values.js and requests.js into a folder with a hash in its name.
   const { wasm: bytes, glue } = shorten(await readFile(join(wasm, 'core_bg.wasm')), await readFile(join(wasm, 'core.js'), 'utf8'))
   const snippets = /['"](\.\/snippets\/[^'"]+\/)values\.js['"]/.exec(glue)?.[1]
@@ -50,13 +53,13 @@ async function code(wasm, outdir, entry) {
     name: 'package entries stay apart',
     setup({ onResolve }) {
       onResolve({ filter: /^(\.\/inline\.js|react)$/ }, ({ path }) => ({ path, external: true }))
-      onResolve({ filter: /^\.\/index\.js$/ }, ({ path, importer }) =>
-        basename(importer) === 'react.js' ? { path, external: true } : undefined,
+      onResolve({ filter: /^\.\/(index|inbox)\.js$/ }, ({ importer }) =>
+        ['store.js', 'chat.js', 'inbox-react.js'].includes(basename(importer)) ? { path: './index.js', external: true } : undefined,
       )
     },
   }
   await build({
-    entryPoints: { index: join(source, entry), react: join(source, 'react.js') },
+    entryPoints: { index: join(source, entry), react: join(source, react) },
     outdir,
     bundle: true,
     minify: true,
@@ -73,8 +76,9 @@ async function code(wasm, outdir, entry) {
 }
 
 for (const name of ['vite.js', 'vite.d.ts']) await copyFile(join(template, 'node', name), join(out, name))
-for (const name of ['index.d.ts', 'react.d.ts', 'debug.d.ts']) await copyFile(join(source, name), join(out, name))
-await writeFile(join(out, 'debug/react.d.ts'), "export * from '../react.js'\n")
+for (const name of ['index.d.ts', 'react.d.ts', 'inbox.d.ts', 'inbox-react.d.ts', 'debug.d.ts']) await copyFile(join(source, name), join(out, name))
+// Where the resolution of before 2022 (node10) looks.
+for (const folder of ['inbox', 'debug']) await writeFile(join(out, folder, 'react.d.ts'), "export * from '../inbox-react.js'\n")
 for (const name of ['cli.js', 'steps.js']) await copyFile(join(template, 'node', name), join(await made('bin'), name))
 
 // What `init` copies into a project.

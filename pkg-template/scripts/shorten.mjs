@@ -4,7 +4,7 @@
 const IMPORTS = 2
 const EXPORTS = 7
 /** The names that wasm-bindgen made; `memory` and the modules' own functions keep theirs. */
-const GENERATED = /^(__wbg_|__wbindgen_|__externref_|wasm_bindgen_|chatsession_)/
+const GENERATED = /^(__wbg_|__wbindgen_|__externref_|wasm_bindgen_|chatsession_|chatinbox_)/
 
 /**
  * @param {Uint8Array} wasm what wasm-bindgen made

@@ -51,7 +51,7 @@ line('the rest', total - big.reduce((sum, [, count]) => sum + count, 0))
  */
 function owner(name) {
   const plain = name.replace(/\[[0-9a-f]+\](?=::)/g, '')
-  if (/^(chatsession_|threadId|signOut)/.test(plain)) return 'what JavaScript calls'
+  if (/^(chatsession_|chatinbox_|threadId|signOut)/.test(plain)) return 'what JavaScript calls'
   if (plain.startsWith('__rustc::')) return 'alloc'
   if (/^<(\[|str|char|[iu]\d|[iu]size|bool)/.test(plain)) return 'core'
   if (/^core::ptr::drop_in_place/.test(plain)) return 'core: dropping values'

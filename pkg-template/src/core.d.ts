@@ -1,5 +1,5 @@
 // What wasm-bindgen makes of src/browser/, as far as the package uses it.
-import type { ChatSnapshot, ChatSessionOptions } from './index.js'
+import type { ChatInboxOptions, ChatInboxSnapshot, ChatSessionOptions, ChatSnapshot } from './inbox.js'
 
 export default function init(from: { module_or_path: WebAssembly.Module }): Promise<unknown>
 export function threadId(a: string, b: string): string
@@ -8,7 +8,16 @@ export function signOut(): Promise<void>
 export function hasClient(): boolean
 /** Only with the recorder in it. */
 export function recording(): string
-export class ChatSession {
+/** What a session and an inbox have in common. */
+export interface Core {
+  subscribe(callback: () => void): () => void
+  getSnapshot(): ChatSnapshot | ChatInboxSnapshot
+  open(): Promise<void>
+  close(): void
+  /** Frees it; it is not to be used after. */
+  free(): void
+}
+export class ChatSession implements Core {
   constructor(options: ChatSessionOptions)
   subscribe(callback: () => void): () => void
   getSnapshot(): ChatSnapshot
@@ -18,6 +27,17 @@ export class ChatSession {
   retry(id: string): void
   discard(id: string): void
   close(): void
-  /** Frees it; it is not to be used after. */
+  free(): void
+  /** Only with the inbox in it. */
+  markRead(seq: number): void
+}
+/** Only with the inbox in it. */
+export class ChatInbox implements Core {
+  constructor(options: ChatInboxOptions)
+  subscribe(callback: () => void): () => void
+  getSnapshot(): ChatInboxSnapshot
+  open(): Promise<void>
+  loadMore(): Promise<void>
+  close(): void
   free(): void
 }

@@ -1,9 +1,9 @@
-import { ChatSession as Session } from './index.js'
+import { ChatSession as Session } from './inbox.js'
 
-export * from './index.js'
-export { default } from './index.js'
+export * from './inbox.js'
+export { default } from './inbox.js'
 
-/** The same as without `/debug`, and it remembers what happened to it. */
+/** The same as of `chopped-chat/inbox`, and it remembers what happened to it. */
 export class ChatSession extends Session {
   /**
    * What happened on this page since it was opened, as text: a line for each event. Access tokens and the letters of messages

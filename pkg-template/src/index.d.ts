@@ -124,8 +124,11 @@ export interface ChatMessage {
   readonly body: string
   /** ISO 8601: the server's time once sent, this device's before. */
   readonly createdAt: string
-  /** `error`: the server, or a firewall on the way to it, refused this message; `retry` or `discard` it. */
-  readonly status: 'sending' | 'sent' | 'error'
+  /**
+   * `error`: the server, or a firewall on the way to it, refused this message; `retry` or `discard` it. `delivered` and `read`:
+   * how far an own message has come with the other person, of `chopped-chat/inbox` alone.
+   */
+  readonly status: 'sending' | 'sent' | 'delivered' | 'read' | 'error'
   /** Why it was refused. */
   readonly error?: ChatError
 }

@@ -1,3 +1,3 @@
-import type { ChatSessionOptions } from './index.js'
-export function askEarly(options: ChatSessionOptions): void
+import type { ChatInboxOptions, ChatSessionOptions } from './inbox.js'
+export function askEarly(options: ChatSessionOptions | ChatInboxOptions): void
 export function dropEarly(): void

@@ -1,5 +1,7 @@
 // What a page may write, and what the types must refuse.
 import init, { ChatError, type ChatErrorCode, ChatSession, type ChatSessionOptions, signOut, threadId } from '../src/index.js'
+import { ChatInbox, type ChatInboxOptions, ChatSession as ReceiptSession, prefetch } from '../src/inbox.js'
+import { useChat as useReceiptChat, useInbox, useSeen, useUnread } from '../src/inbox-react.js'
 import { useChat } from '../src/react.js'
 
 const base = { supabaseUrl: '', supabaseAnonKey: '', myMongoId: 'a', otherMongoId: 'b' }
@@ -47,4 +49,38 @@ export function Component(): string {
   // @ts-expect-error no such status
   if (chat.status === 'open') return ''
   return chat.send('hello')
+}
+
+const inboxOptions: ChatInboxOptions = { supabaseUrl: '', supabaseAnonKey: '', myMongoId: 'a', tokenUrl: '/t', receipts: false }
+// @ts-expect-error whose token
+export const tokenless: ChatInboxOptions = { supabaseUrl: '', supabaseAnonKey: '', myMongoId: 'a' }
+
+export async function inboxPage(): Promise<number> {
+  void prefetch(inboxOptions)
+  const inbox = new ChatInbox(inboxOptions)
+  await inbox.open()
+  const [line] = inbox.getSnapshot().threads
+  // @ts-expect-error frozen
+  if (line) line.unread = 0
+  // @ts-expect-error there may be none
+  const body: string = line?.lastMessage.body
+  const status: 'sent' | 'delivered' | 'read' | undefined = line?.lastMessage?.status
+  await inbox.loadMore()
+  const session = new ReceiptSession({ ...byUrl, receipts: false })
+  session.markRead(1)
+  // @ts-expect-error without the inbox there are no receipts
+  new ChatSession(byUrl).markRead(1)
+  const first: number | null | undefined = session.getSnapshot().firstUnread
+  return (first ?? 0) + inbox.getSnapshot().unread + session.getSnapshot().readByOther + body.length + (status?.length ?? 0)
+}
+
+export function InboxComponent(): number {
+  const chat = useReceiptChat(byCallback)
+  const ref: (list: Element | null) => void = useSeen(chat)
+  // @ts-expect-error a chat without receipts
+  useSeen(useChat(byCallback))
+  const { threads, loadMore } = useInbox(inboxOptions)
+  void loadMore()
+  ref(null)
+  return useUnread(null) + threads.length + chat.deliveredToOther
 }

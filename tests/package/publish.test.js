@@ -33,7 +33,7 @@ test('are the types wrong? in no mode of resolution', async () => {
   const report = await run(process.execPath, [tool('@arethetypeswrong/cli/dist/index.js'), TARBALL, ...flags], { cwd: app })
   const { analysis, problems } = JSON.parse(report)
   assert.deepEqual(Object.keys(problems), ['CJSResolvesToESM'])
-  assert.deepEqual(Object.keys(analysis.entrypoints).sort(), ['.', './debug', './debug/react', './package.json', './react', './vite'])
+  assert.deepEqual(Object.keys(analysis.entrypoints).sort(), ['.', './debug', './debug/react', './inbox', './inbox/react', './package.json', './react', './vite'])
   for (const [name, { resolutions }] of Object.entries(analysis.entrypoints)) {
     assert.deepEqual(Object.keys(resolutions), ['node10', 'node16-cjs', 'node16-esm', 'bundler'])
     for (const [mode, { resolution }] of Object.entries(resolutions)) assert.ok(resolution, `${name} in ${mode}`)
@@ -46,7 +46,8 @@ test('Node.js imports and requires every entry, and no browser is touched', asyn
       Object.defineProperty(globalThis, name, { get() { throw new Error(name + ' was touched') }, configurable: true })`
   const names = 'const names = (ns) => Object.keys(ns).filter((name) => name !== "__esModule").sort()'
   const api = ['ChatError', 'ChatSession', 'countUnsent', 'default', 'prefetch', 'signOut', 'threadId']
-  const wanted = { '': api, '/react': ['useChat'], '/vite': ['choppedChat'], '/debug': api, '/debug/react': ['useChat'] }
+  const [inbox, hooks] = [['ChatInbox', ...api].sort(), ['useChat', 'useInbox', 'useSeen', 'useUnread']]
+  const wanted = { '': api, '/react': ['useChat'], '/vite': ['choppedChat'], '/inbox': inbox, '/inbox/react': hooks, '/debug': inbox, '/debug/react': hooks }
   for (const [entry, exports] of Object.entries(wanted)) {
     const show = (/** @type {string} */ ns) => `${trap}; ${names}; console.log(JSON.stringify(names(${ns})))`
     const imported = await node(show(`await import('chopped-chat${entry}')`), '--input-type=module')
@@ -65,6 +66,19 @@ test('a server renders the hook as connecting, and loads nothing', async () => {
     '--input-type=module',
   )
   assert.equal(html.trim(), 'connecting closed')
+})
+
+test('a server renders the inbox as connecting and nothing unread, and loads nothing', async () => {
+  const html = await node(
+    `globalThis.fetch = () => { throw new Error('fetched') }
+    const { createElement } = await import('react'), { renderToString } = await import('react-dom/server')
+    const { useChat, useInbox, useSeen, useUnread } = await import('chopped-chat/inbox/react')
+    const options = { supabaseUrl: 'https://ref.supabase.co', supabaseAnonKey: 'k', tokenUrl: '/t', myMongoId: 'a' }
+    const page = () => [useInbox(options).status, useInbox(null).status, useUnread(options), typeof useSeen(useChat(null))].join(' ')
+    console.log(renderToString(createElement(page)))`,
+    '--input-type=module',
+  )
+  assert.equal(html.trim(), 'connecting closed 0 function')
 })
 
 test('Node.js runs the engine from the copy inside', async () => {
@@ -109,8 +123,8 @@ test('assembled again it is the same to the byte', async () => {
   const newest = glue.sort((a, b) => b.at - a.at)[0]?.name
   assert.ok(newest, `${made} is empty: run \`cargo xtask build\``)
   const again = join(app, 'again')
-  const parts = ['--wasm', join(made, newest), '--debug', join(made, newest, 'recording'), '--out', again]
-  await run(process.execPath, ['scripts/assemble.mjs', ...parts], { cwd: join(ROOT, 'pkg-template') })
+  const parts = ['core', 'inbox', 'debug'].flatMap((name) => [`--${name}`, join(made, newest, name)])
+  await run(process.execPath, ['scripts/assemble.mjs', ...parts, '--out', again], { cwd: join(ROOT, 'pkg-template') })
   const files = (await readdir(join(ROOT, 'pkg'), { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile())
   assert.equal((await readdir(again, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).length, files.length)
   for (const { parentPath, name } of files) {

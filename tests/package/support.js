@@ -84,26 +84,49 @@ async function person() {
   return { mongoId, token: session.access_token, session }
 }
 
+/** @param {string} name @param {object} body @param {{ token: string }} person who calls it */
+const rpc = (name, body, { token }) => post(`/rest/v1/rpc/${name}`, body, setting('SUPABASE_ANON_KEY'), token)
+
+/** Two people with a thread, and what the other one does from elsewhere. @typedef {Awaited<ReturnType<typeof person>>} Person @param {Person} me */
+async function conversation(me) {
+  const other = await person()
+  const { thread_id } = await post('/rest/v1/rpc/ensure_chat_thread', { _mongo_id_1: me.mongoId, _mongo_id_2: other.mongoId })
+  const say = (/** @type {Person} */ from, /** @type {Person} */ to, /** @type {string} */ body) =>
+    rpc('insert_chat_message', { _thread_id: thread_id, _sender_mongo_id: from.mongoId, _recipient_mongo_id: to.mongoId, _body: body }, from)
+  const mark = (/** @type {object} */ progress, receipts = true) =>
+    rpc('mark_chat', { _marks: [{ thread_id, ...progress }], _receipts: receipts }, other)
+  /** How far the first one has come, as the other one is told. @returns {Promise<number>} */
+  const readByMe = async () => {
+    const { threads } = await rpc('list_chat_threads', {}, other)
+    return threads.find((/** @type {{ thread_id: string }} */ line) => line.thread_id === thread_id).other_read
+  }
+  const says = (/** @type {string} */ body) => say(other, me, body)
+  /** From another device of the first one. */
+  const hears = (/** @type {string} */ body) => say(me, other, body)
+  const isErased = () => post('/rest/v1/rpc/erase_chat_person', { _mongo_id: other.mongoId })
+  return { threadId: thread_id, other: { ...other, says, hears, mark, readByMe, isErased } }
+}
+
+const optionsOf = (/** @type {Person} */ me) => ({
+  supabaseUrl: setting('SUPABASE_URL'),
+  supabaseAnonKey: setting('SUPABASE_ANON_KEY'),
+  myMongoId: me.mongoId,
+  token: me.token,
+})
+
 /** Two people with a thread: the options of the first one's page, and how the other one writes. */
 export async function thread() {
-  const [me, other] = await Promise.all([person(), person()])
-  const { thread_id } = await post('/rest/v1/rpc/ensure_chat_thread', { _mongo_id_1: me.mongoId, _mongo_id_2: other.mongoId })
-  const options = {
-    supabaseUrl: setting('SUPABASE_URL'),
-    supabaseAnonKey: setting('SUPABASE_ANON_KEY'),
-    myMongoId: me.mongoId,
-    otherMongoId: other.mongoId,
-    token: me.token,
-  }
-  const says = (/** @type {string} */ body) =>
-    post(
-      '/rest/v1/rpc/insert_chat_message',
-      { _thread_id: thread_id, _sender_mongo_id: other.mongoId, _recipient_mongo_id: me.mongoId, _body: body },
-      setting('SUPABASE_ANON_KEY'),
-      other.token,
-    )
-  const isErased = () => post('/rest/v1/rpc/erase_chat_person', { _mongo_id: other.mongoId })
-  return { options, threadId: thread_id, me, other: { ...other, says, isErased } }
+  const me = await person()
+  const { threadId, other } = await conversation(me)
+  return { options: { ...optionsOf(me), otherMongoId: other.mongoId }, threadId, me, other }
+}
+
+/** A person with so many threads: the options of their page, and the others. @param {number} count */
+export async function threads(count) {
+  const me = await person()
+  const all = []
+  for (let n = 0; n < count; n++) all.push(await conversation(me))
+  return { options: optionsOf(me), others: all.map(({ other, threadId }) => ({ ...other, threadId })) }
 }
 
 /**

@@ -54,7 +54,12 @@ test('every example of the READMEs compiles', async () => {
 const page = `import init, { ChatError, ChatSession, countUnsent, signOut, threadId } from 'chopped-chat'
 import { useChat } from 'chopped-chat/react'
 import { choppedChat } from 'chopped-chat/vite'
+import { ChatInbox, ChatSession as WithReceipts } from 'chopped-chat/inbox'
+import { useChat as useReceipts, useInbox, useSeen, useUnread } from 'chopped-chat/inbox/react'
+import { ChatSession as Recorded } from 'chopped-chat/debug'
+import { useInbox as useRecorded } from 'chopped-chat/debug/react'
 export const all = [init, ChatError, ChatSession, countUnsent, signOut, threadId, useChat, choppedChat]
+export const more = [ChatInbox, WithReceipts, useReceipts, useInbox, useSeen, useUnread, Recorded, useRecorded]
 `
 // Each with another library too; node16 and nodenext from ES modules are attw's, in publish.test.js.
 for (const [name, options] of Object.entries({
