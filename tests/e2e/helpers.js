@@ -1,9 +1,9 @@
 // What the tests share: the stack that `cargo xtask test e2e` started, accounts of their own, and windows in Chromium.
 import assert from 'node:assert/strict'
 import { after, afterEach } from 'node:test'
-import { PASSWORD, admin, database, eventually, introduce, launch, rows, setting, write } from './project.js'
+import { PASSWORD, admin, database, eventually, introduce, launch, rows, setting, threadId, write } from './project.js'
 
-export { PASSWORD, admin, database, eventually, faults, pair, person, rows, SEND, setting, signOff, signUp, threadId } from './project.js'
+export { PASSWORD, admin, database, eventually, faults, introduce, pair, person, rows, SEND, setting, signOff, signUp, threadId, write } from './project.js'
 
 export const APP_URL = setting('APP_URL')
 export const BACKEND_URL = setting('BACKEND_URL')
@@ -31,15 +31,17 @@ after(async () => {
 })
 
 /**
- * The channels that the server has for `person`, with their sockets.
+ * The channels that the server has for `person`, with their sockets: of threads alone, unless another beginning of topics is given. That
+ * of the inbox is there as long as the board is.
  *
  * @param {Person} person
  * @returns {Promise<{ socket: string, topic: string, join_ref: string }[]>}
  */
-export async function channelsOf(person) {
+export async function channelsOf(person, topics = 'chat:') {
   const { sockets } = await admin('GET', '/state')
+  const isMeant = (/** @type {any} */ { user_id, topic }) => user_id === person.id && topic.startsWith(topics)
   return sockets.flatMap((/** @type {any} */ socket) =>
-    socket.channels.filter((/** @type {any} */ channel) => channel.user_id === person.id).map((/** @type {any} */ channel) => ({ socket: socket.id, ...channel })),
+    socket.channels.filter(isMeant).map((/** @type {any} */ channel) => ({ socket: socket.id, ...channel })),
   )
 }
 
@@ -50,7 +52,7 @@ export async function sockets() {
 }
 
 /**
- * Writes messages into the thread, without a browser: those with an even index are `a`'s.
+ * Writes messages into the thread, without a browser, and both have read them: those with an even index are `a`'s.
  *
  * @param {Person} a
  * @param {Person} b
@@ -59,6 +61,12 @@ export async function sockets() {
 export async function seed(a, b, bodies) {
   await introduce(a, b)
   await write(a, b, bodies)
+  await database.query(
+    `insert into public.chat_markers (thread_id, supabase_id, read_seq, delivered_seq)
+     select thread_id, unnest(array[$2, $3]::uuid[]), last_seq, last_seq from public.chat_threads where thread_id = $1
+     on conflict (thread_id, supabase_id) do update set read_seq = excluded.read_seq, delivered_seq = excluded.delivered_seq`,
+    [threadId(a, b), a.id, b.id],
+  )
 }
 
 /**
@@ -169,6 +177,27 @@ export class Window {
   /** The one bubble with this text. @param {string} body */
   bubble(body) {
     return this.page.getByTestId('message').filter({ has: this.page.getByText(body, { exact: true }) })
+  }
+
+  /** What the ticks of a bubble say. @param {string} body */
+  ticks(body) {
+    return this.bubble(body).getByRole('img').getAttribute('aria-label')
+  }
+
+  /**
+   * The board's conversations, the first place first: with whom, the ticks, the newest message, what is unread.
+   *
+   * @returns {Promise<string[]>}
+   */
+  conversations() {
+    return this.page.locator('.board button:has([data-testid=preview])').evaluateAll((buttons) =>
+      buttons.map((button) =>
+        ['.name', '.ticks', '.text', '.badge']
+          .map((part) => button.querySelector(part))
+          .flatMap((part) => (part === null ? [] : [part.matches('.ticks') ? part.getAttribute('aria-label') : part.textContent]))
+          .join(' | '),
+      ),
+    )
   }
 }
 

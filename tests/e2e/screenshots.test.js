@@ -3,7 +3,9 @@ import assert from 'node:assert/strict'
 import { mkdir, stat, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { test } from 'node:test'
-import { SEND, Window, browser, eventually, faults, open, person, seed, setting } from './helpers.js'
+import { APP_URL, SEND, Window, browser, eventually, faults, introduce, open, person, seed, setting, write } from './helpers.js'
+
+/** @typedef {import('./helpers.js').Person} Person */
 
 const folder = process.env['UPDATE_SCREENSHOTS'] === '1' ? resolve(import.meta.dirname, '../../www-example/screenshots') : setting('SCREENSHOTS')
 const MOST_BYTES = 200_000
@@ -39,6 +41,23 @@ async function talk(options) {
   return { ana, ben, windows }
 }
 
+/** Ana's board with something of everything on it. @param {import('playwright-core').BrowserContextOptions} options */
+async function board(options) {
+  const people = await Promise.all(['Ana', 'Ben', 'Cleo', 'Dan', 'Eva', 'Filip'].map((name) => person(name)))
+  const [ana, ben, cleo, dan, eva] = /** @type {[Person, Person, Person, Person, Person]} */ (/** @type {unknown} */ (people))
+  for (const other of [dan, eva]) await introduce(ana, other)
+  await write(eva, ana, ['The market is closed on Monday, so get the leeks tomorrow'], { byTurns: false })
+  await write(dan, ana, Array.from({ length: 120 }, (_, n) => `Order ${n + 1} is plated`), { byTurns: false })
+  await seed(ana, cleo, ['Is table four done?', 'Two minutes', 'You are an angel'])
+  await seed(ana, ben, TALK.slice(0, 3))
+  await write(ben, ana, TALK.slice(3), { byTurns: false })
+  const window = await Window.empty(options)
+  // The project is full of other tests' people.
+  await window.page.route('**/api/people', (route) => route.fulfill({ json: people.map(({ mongoId, name }) => ({ mongo_user_id: mongoId, name })), headers: { 'access-control-allow-origin': new URL(APP_URL).origin, 'access-control-allow-credentials': 'true' } }))
+  await window.signIn(ana)
+  await eventually(async () => assert.equal((await window.conversations())[0], 'Ben | I’ll bring my goggles | 3'))
+  return { window, ben }
+}
 
 test('two windows, side by side', async () => {
   const { windows } = await talk({ viewport: { width: 560, height: 720 }, colorScheme: 'light' })
@@ -47,7 +66,7 @@ test('two windows, side by side', async () => {
   await atBen.bubble('You are a hero. See you at four!').waitFor()
   await atBen.send('At four, with the good knives')
   await atAna.bubble('At four, with the good knives').waitFor()
-  await atBen.bubble('At four, with the good knives').and(atBen.page.locator('[data-status=sent]')).waitFor()
+  await eventually(async () => assert.deepEqual([await atAna.ticks('You are a hero. See you at four!'), await atBen.ticks('At four, with the good knives')], ['Read', 'Read']))
   const images = await Promise.all(windows.map(picture))
   const page = await browser.newPage({ viewport: { width: 1160, height: 760 } })
   const sources = images.map((image) => `<img src="data:image/png;base64,${image.toString('base64')}">`)
@@ -58,6 +77,24 @@ test('two windows, side by side', async () => {
   await eventually(() => page.evaluate(() => Promise.all([...document.images].map((image) => image.decode()))))
   await keep('two-people', await page.screenshot())
   await page.close()
+})
+
+test('the board, and a chat that opens at the first unread message', async () => {
+  const { window, ben } = await board({ viewport: { width: 900, height: 640 }, colorScheme: 'light' })
+  await keep('board', await picture(window))
+  // A device of his: what is sent to him is delivered.
+  await open(ben)
+  await window.page.setViewportSize({ width: 560, height: 640 })
+  await window.chatWith(ben)
+  await window.page.getByTestId('first-unread').waitFor()
+  await window.send('You are a hero. See you at four!')
+  await eventually(async () => assert.equal(await window.ticks('You are a hero. See you at four!'), 'Delivered'))
+  await keep('unread', await picture(window))
+})
+
+test('the board on a phone in the dark', async () => {
+  const { window } = await board({ viewport: { width: 390, height: 780 }, colorScheme: 'dark', hasTouch: true, isMobile: true })
+  await keep('board-phone-dark', await picture(window))
 })
 
 test('a phone in the dark', async () => {

@@ -119,7 +119,7 @@ test('an answer that is lost after the message was written makes no second one',
   const [ana, ben] = await pair()
   const [atAna, atBen] = await chatting(ana, ben)
   // The broadcast would tell, too: without it only the retry does.
-  await faults(whenSending({ lose_answer: true }, 2), { on: 'broadcast', do: { drop: true }, times: 2 })
+  await faults(whenSending({ lose_answer: true }, 2), { on: 'broadcast', match: { event: 'INSERT' }, do: { drop: true }, times: 2 }, { on: 'broadcast', match: { event: 'THREAD' }, do: { drop: true }, times: 2 })
   await atAna.send('once')
   await atAna.bubble('once').and(atAna.page.locator('[data-status=sent]')).waitFor()
   await atAna.send('and then')

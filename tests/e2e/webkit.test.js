@@ -191,6 +191,23 @@ describe('WebKit', { skip: process.env['WEBKIT_DRIVER'] ? false : none }, () => 
       await shows(atBen, [['them', 'sent', 'hello Ben'], ['me', 'sent', 'hello Ana']])
     })
 
+    test('the board tells of a message, the chat opens at it, and its author sees that it was read', async () => {
+      const [ana, ben] = await pair()
+      const atBen = await chatting(ben, ana)
+      // The last window has the focus, and without it nothing is read.
+      const atAna = await signedIn(ana)
+      const card = `document.querySelector('[data-testid="person-${ben.mongoId}"]')`
+      const board = () => atAna.evaluate(`['.text', '.badge'].map((part) => ${card}.querySelector(part)?.textContent).concat(document.title)`)
+      const ticks = () => atBen.evaluate(`document.querySelector('[data-testid=message] .ticks').getAttribute('aria-label')`)
+      await composer(atBen).sendKeys('hello Ana', Key.ENTER)
+      await eventually(async () => assert.deepEqual(await board(), ['hello Ana', '1', '(1) Chopped']))
+      await eventually(async () => assert.equal(await ticks(), 'Delivered'))
+      await atAna.driver.findElement(byTest(`person-${ben.mongoId}`)).click()
+      await atAna.driver.wait(until.elementLocated(byTest('first-unread')), PATIENCE)
+      await eventually(async () => assert.equal(await ticks(), 'Read'))
+      await eventually(async () => assert.deepEqual(await board(), ['hello Ana', null, 'Chopped']))
+    })
+
     test('whoever signs out leaves the server, and the next one sees nothing of them', async () => {
       const [ana, ben] = await pair()
       const webkit = await chatting(ana, ben)
@@ -199,7 +216,7 @@ describe('WebKit', { skip: process.env['WEBKIT_DRIVER'] ? false : none }, () => 
       await webkit.driver.findElement(byTest('close')).click()
       await webkit.driver.findElement(byTest('sign-out')).click()
       await webkit.driver.wait(until.elementLocated(By.css('summary')), PATIENCE)
-      await eventually(async () => assert.deepEqual(await channelsOf(ana), []))
+      await eventually(async () => assert.deepEqual(await channelsOf(ana, ''), []))
       assert.deepEqual(await webkit.evaluate(STORED), [])
     })
 

@@ -17,36 +17,91 @@ const PAGE = 50
 const AHEAD = 60
 const TRY_AGAIN = 2000
 
-export class BaselineChat {
-  /** What the screen shows, oldest first: rows, and bubbles that are not confirmed. */
-  messages = []
+/** What a chat and an inbox have in common: the client, its token, and a private channel. */
+export class BaselineLine {
   status = 'connecting'
-  #options
-  #threadId
-  #client
+  #tokenUrl
   #channel
   #token
   #tokenUntil = 0
 
-  constructor(options) {
-    this.#options = options
-    this.#threadId = [options.me, options.other].sort().join('__')
+  constructor({ createClient, url, key, tokenUrl }) {
+    this.#tokenUrl = tokenUrl
     // A singleton: no session of its own, the backend's token for every request.
-    this.#client = options.createClient(options.url, options.key, {
+    this.client = createClient(url, key, {
       auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
       accessToken: () => this.#freshToken(),
     })
-    const refresh = () => void this.#readNewest().catch(() => {})
+    const refresh = () => void this.readNewest().catch(() => {})
     addEventListener('online', refresh)
     document.addEventListener('visibilitychange', () => {
       if (document.visibilityState === 'visible') refresh()
     })
   }
 
+  async subscribe(topic, events, heard) {
+    await this.client.realtime.setAuth(await this.#freshToken())
+    const channel = this.client.channel(topic, { config: { private: true } })
+    this.#channel = channel
+    for (const event of events) channel.on('broadcast', { event }, ({ payload }) => heard(payload))
+    channel.subscribe((status) => {
+      if (channel !== this.#channel) return
+      if (status === 'SUBSCRIBED') {
+        this.status = 'live'
+        // What came while nobody listened.
+        void this.untilItWorks(() => this.readNewest())
+        return
+      }
+      this.status = 'reconnecting'
+      // The token may be why. realtime-js joins again after an error by itself, after a close it does not.
+      void this.#freshToken(status === 'CHANNEL_ERROR').then((token) => this.client.realtime.setAuth(token), () => {})
+      if (status === 'CLOSED') {
+        this.#channel = undefined
+        setTimeout(() => void this.untilItWorks(() => this.subscribe(topic, events, heard)), TRY_AGAIN)
+      }
+    })
+  }
+
+  async #freshToken(now = false) {
+    if (now || Date.now() > this.#tokenUntil) {
+      const response = await fetch(this.#tokenUrl, { credentials: 'include' })
+      if (!response.ok) throw new Error(`the token endpoint answered ${response.status}`)
+      const { access_token, expires_in } = await response.json()
+      this.#token = access_token
+      const good = Math.max(expires_in - AHEAD, expires_in / 2) * 1000
+      this.#tokenUntil = Date.now() + good
+      setTimeout(() => void this.#freshToken().then((token) => this.client.realtime.setAuth(token), () => {}), good + 100)
+    }
+    return this.#token
+  }
+
+  async untilItWorks(act) {
+    for (;;) {
+      try {
+        return await act()
+      } catch {
+        await new Promise((done) => setTimeout(done, TRY_AGAIN))
+      }
+    }
+  }
+}
+
+export class BaselineChat extends BaselineLine {
+  /** What the screen shows, oldest first: rows, and bubbles that are not confirmed. */
+  messages = []
+  #options
+  #threadId
+
+  constructor(options) {
+    super(options)
+    this.#options = options
+    this.#threadId = [options.me, options.other].sort().join('__')
+  }
+
   async open() {
-    await this.#untilItWorks(() => this.#post(this.#options.ensureUrl))
-    await this.#untilItWorks(() => this.#readNewest())
-    await this.#untilItWorks(() => this.#subscribe())
+    await this.untilItWorks(() => this.#post(this.#options.ensureUrl))
+    await this.untilItWorks(() => this.readNewest())
+    await this.untilItWorks(() => this.subscribe(`chat:${this.#threadId}`, ['INSERT'], ({ record }) => this.#append(record)))
   }
 
   /** Reads the page before the oldest row. */
@@ -73,7 +128,7 @@ export class BaselineChat {
 
   async #insert(bubble) {
     const { me, other } = this.#options
-    const { data, error } = await this.#client
+    const { data, error } = await this.client
       .rpc('insert_chat_message', { _thread_id: this.#threadId, _sender_mongo_id: me, _recipient_mongo_id: other, _body: bubble.body })
       .then(
         (answer) => answer,
@@ -105,12 +160,12 @@ export class BaselineChat {
     return messages.find((message) => !message.created_at && row.sender_mongo_id === this.#options.me && message.body === row.body)
   }
 
-  #readNewest() {
+  readNewest() {
     return this.#read((query) => query)
   }
 
   async #read(narrow) {
-    const { data, error } = await narrow(this.#client.from('chat_messages').select('*').eq('thread_id', this.#threadId))
+    const { data, error } = await narrow(this.client.from('chat_messages').select('*').eq('thread_id', this.#threadId))
       .order('created_at', { ascending: false })
       .limit(PAGE)
     if (error) throw error
@@ -126,56 +181,9 @@ export class BaselineChat {
     this.#show([...sorted, ...bubbles])
   }
 
-  async #subscribe() {
-    await this.#client.realtime.setAuth(await this.#freshToken())
-    const channel = this.#client.channel(`chat:${this.#threadId}`, { config: { private: true } })
-    this.#channel = channel
-    channel
-      .on('broadcast', { event: 'INSERT' }, ({ payload }) => this.#append(payload.record))
-      .subscribe((status) => {
-        if (channel !== this.#channel) return
-        if (status === 'SUBSCRIBED') {
-          this.status = 'live'
-          // What came while nobody listened.
-          void this.#untilItWorks(() => this.#readNewest())
-          return
-        }
-        this.status = 'reconnecting'
-        // The token may be why. realtime-js joins again after an error by itself, after a close it does not.
-        void this.#freshToken(status === 'CHANNEL_ERROR').then((token) => this.#client.realtime.setAuth(token), () => {})
-        if (status === 'CLOSED') {
-          this.#channel = undefined
-          setTimeout(() => void this.#untilItWorks(() => this.#subscribe()), TRY_AGAIN)
-        }
-      })
-  }
-
-  async #freshToken(now = false) {
-    if (now || Date.now() > this.#tokenUntil) {
-      const response = await fetch(this.#options.tokenUrl, { credentials: 'include' })
-      if (!response.ok) throw new Error(`the token endpoint answered ${response.status}`)
-      const { access_token, expires_in } = await response.json()
-      this.#token = access_token
-      const good = Math.max(expires_in - AHEAD, expires_in / 2) * 1000
-      this.#tokenUntil = Date.now() + good
-      setTimeout(() => void this.#freshToken().then((token) => this.#client.realtime.setAuth(token), () => {}), good + 100)
-    }
-    return this.#token
-  }
-
   async #post(url) {
     const response = await fetch(url, { method: 'POST', credentials: 'include' })
     if (!response.ok) throw new Error(`${url} answered ${response.status}`)
-  }
-
-  async #untilItWorks(act) {
-    for (;;) {
-      try {
-        return await act()
-      } catch {
-        await new Promise((done) => setTimeout(done, TRY_AGAIN))
-      }
-    }
   }
 
   #show(messages) {

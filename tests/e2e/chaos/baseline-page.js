@@ -1,7 +1,7 @@
 import { about, ensureUrl, look, seen, swapped, tokenUrl } from './page.js'
 import { BaselineChat } from './baseline-client.js'
 
-const chat = new BaselineChat({ ...about, tokenUrl, ensureUrl, createClient: window.supabase.createClient, onChange: () => look(chat.messages) })
+const chat = new BaselineChat({ ...about, tokenUrl, ensureUrl: ensureUrl(about.other), createClient: window.supabase.createClient, onChange: () => look(chat.messages) })
 void chat.open()
 
 window.chat = {

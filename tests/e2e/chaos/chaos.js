@@ -4,56 +4,21 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { SEND, admin, faults } from '../project.js'
+import { admin, faults } from '../project.js'
+import { inboxes } from './inboxes.js'
 import { Play } from './play.js'
 import { recoveries } from './recovery.js'
 import { Stage } from './stage.js'
+import { AT_A_CHAT, Weather, dice } from './weather.js'
 
 /** @typedef {import('./stage.js').Client} Client */
 
 const TYPING_MS = 4_000
 const MESSAGES = 8
-const { values: flags } = parseArgs({ options: { rounds: { type: 'string', default: '50' }, seed: { type: 'string' }, recoveries: { type: 'string', default: '0' }, recordings: { type: 'string' } } })
+const { values: flags } = parseArgs({ options: { rounds: { type: 'string', default: '50' }, seed: { type: 'string' }, recoveries: { type: 'string', default: '0' }, inboxes: { type: 'string', default: '0' }, recordings: { type: 'string' } } })
 const rounds = Number(flags.rounds)
 const firstSeed = flags.seed === undefined ? Date.now() % 1_000_000 : Number(flags.seed)
 
-/** Mulberry32: what strikes, when and how often is the same for the same seed. @param {number} seed */
-function dice(seed) {
-  let state = seed >>> 0
-  const random = () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-  return {
-    /** From `from` up to `to`. @param {number} from @param {number} to */
-    between: (from, to) => from + Math.floor(random() * (to - from)),
-    /** @template T @param {T[]} all @returns {T} */
-    one: (all) => /** @type {T} */ (all[Math.floor(random() * all.length)]),
-  }
-}
-
-const sending = (/** @type {object} */ effect, probability = 0.5) => ({ on: 'request', match: { method: 'POST', path: SEND }, do: effect, probability })
-// The table, which the baseline client reads, and the functions, which ours calls.
-const READS = ['/rest/v1/chat_messages', '/rest/v1/rpc/list_chat_messages', '/rest/v1/rpc/sync_chat']
-const reading = (/** @type {object} */ effect, probability = 0.5) => READS.map((path) => ({ on: 'request', match: { path }, do: effect, probability }))
-
-/** What the server and the network do for a while. @type {Record<string, object | object[]>} */
-const WEATHER = {
-  'sends answered 503': sending({ status: 503, body: { message: 'chaos' } }),
-  'sends cut before they run': sending({ cut: true }),
-  'answers of sends lost': sending({ lose_answer: true }, 0.6),
-  'sends slow': sending({ delay_ms: 900 }),
-  'reads answered 503': reading({ status: 503, body: { message: 'chaos' } }),
-  'reads cut': reading({ cut: true }),
-  'broadcasts lost': { on: 'broadcast', do: { drop: true }, probability: 0.4 },
-  'broadcasts late': { on: 'broadcast', do: { delay_ms: 600 }, probability: 0.4 },
-  'broadcasts twice': { on: 'broadcast', do: { duplicate: true }, probability: 0.6 },
-  'replication silent': { on: 'broadcast', do: { silent: true } },
-  'sockets cut at random': { on: 'frame-out', do: { cut: true }, probability: 0.1 },
-  'sockets refused': { on: 'connect', do: { status: 503 } },
-}
 /** What happens at one moment. */
 const BLOWS = ['every socket cut', 'realtime restarts', 'tokens expire', 'token endpoint fails for 1 s']
 /** What happens to a person's tab; the same to the same person of both clients. */
@@ -63,29 +28,18 @@ const MISHAPS = ['offline', 'frozen', 'reloaded', 'killed', 'none']
 async function play(stage, seed, clients) {
   const { between, one } = dice(seed)
   const plays = await Promise.all(clients.map((client) => Play.start(stage, client)))
-  const [names, weather] = [/** @type {string[]} */ ([]), /** @type {Set<object>} */ (new Set())]
-  const forecast = () => faults(...weather)
-
-  const storms = Array.from({ length: 3 }, () => ({ name: one(Object.keys(WEATHER)), from: between(0, 2_500), lasts: between(700, 2_000) }))
+  const weather = new Weather(AT_A_CHAT, { between, one })
   const blow = { name: one(BLOWS), at: between(500, TYPING_MS) }
   const mishap = { name: one(MISHAPS), who: between(0, 2), at: between(400, 2_800), ms: between(800, 2_200) }
   const pauses = [0, 1].map(() => Array.from({ length: MESSAGES }, () => between(50, (2 * TYPING_MS) / MESSAGES)))
-  names.push(...storms.map(({ name }) => name), blow.name, mishap.name)
+  const names = [...weather.storms, blow, mishap].map(({ name }) => name)
 
   await Promise.all([
-    ...storms.map(async ({ name, from, lasts }) => {
-      const rules = [WEATHER[name]].flat().map((rule) => ({ ...rule }))
-      await sleep(from)
-      for (const rule of rules) weather.add(rule)
-      await forecast()
-      await sleep(lasts)
-      for (const rule of rules) weather.delete(rule)
-      await forecast()
-    }),
+    weather.passes(),
     sleep(blow.at).then(async () => {
-      if (blow.name === 'every socket cut') await admin('POST', '/faults', [...weather, { do: { cut: true } }])
+      if (blow.name === 'every socket cut') await weather.set({ do: { cut: true } })
       else if (blow.name === 'realtime restarts') await admin('POST', '/restart-realtime')
-      else if (blow.name === 'tokens expire') await admin('POST', '/faults', [...weather, { do: { expire: true } }])
+      else if (blow.name === 'tokens expire') await weather.set({ do: { expire: true } })
       else {
         stage.tokensFail = true
         await sleep(1_000)
@@ -144,6 +98,8 @@ try {
       }
     }
   }
+  const good = await inboxes(stage, clients, Number(flags.inboxes), firstSeed)
+  failed ||= !good
   if (flags.recoveries !== '0') await recoveries(stage, clients, Number(flags.recoveries))
 } finally {
   await faults()

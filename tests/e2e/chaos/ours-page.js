@@ -6,7 +6,7 @@ const session = new ChatSession({
   supabaseUrl: about.url,
   supabaseAnonKey: about.key,
   tokenUrl,
-  ensureThreadUrl: ensureUrl,
+  ensureThreadUrl: ensureUrl(about.other),
   myMongoId: about.me,
   otherMongoId: about.other,
 })

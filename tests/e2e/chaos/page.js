@@ -1,7 +1,7 @@
 // What the stage's two pages share: whom they are about, and a look at every screen for messages out of order.
 export const about = JSON.parse(decodeURIComponent(location.hash.slice(1)))
 export const tokenUrl = `/api/token?user=${about.user}`
-export const ensureUrl = `/api/ensure?me=${about.me}&other=${about.other}`
+export const ensureUrl = (other) => `/api/ensure?me=${about.me}&other=${other}`
 /** Long enough for a bubble to be on the screen. */
 const SEEN = 40
 

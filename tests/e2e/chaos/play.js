@@ -65,27 +65,9 @@ export class Play {
 
   /** @param {number} who @param {string} mishap @param {number} ms */
   async strike(who, mishap, ms) {
-    const tab = /** @type {Tab} */ (this.tabs[who])
-    if (mishap === 'offline') {
-      await tab.context.setOffline(true)
-      await sleep(ms)
-      await tab.context.setOffline(false)
-      return
-    }
-    if (mishap === 'none') return
-    this.away[who] = true
-    if (mishap === 'frozen') {
-      await tab.freeze(true)
-      await sleep(ms)
-      await tab.freeze(false)
-    } else if (mishap === 'reloaded') {
-      await tab.reload()
-    } else {
-      tab.swappedBefore = await tab.swapped()
-      await tab.kill()
-      await sleep(300)
-      await tab.load()
-    }
+    // Without a network one can type.
+    this.away[who] = mishap !== 'offline'
+    await this.tabs[who]?.strike(mishap, ms)
     this.away[who] = false
   }
 

@@ -3,10 +3,12 @@
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { extname, join, normalize } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { admin, database, ensure, introduce, launch, pair, setting, write } from '../project.js'
 
 /** @typedef {import('../project.js').Person} Person */
 /** @typedef {'ours' | 'baseline'} Client */
+/** @typedef {Client | `${Client}-inbox`} Page */
 /** @typedef {{ id: string, body: string, status: string, seq: number | null, mine: boolean }} Bubble */
 
 const root = join(import.meta.dirname, '../../..')
@@ -65,7 +67,7 @@ export class Stage {
   /**
    * The page of `client` for `me`, in a thread with `other`. `records`: ours is `chopped-chat/debug`.
    *
-   * @param {Client} client @param {Person} me @param {Person} other @param {boolean} [records]
+   * @param {Page} client @param {Person} me @param {Person} other @param {boolean} [records]
    */
   address(client, me, other, records = false) {
     const about = { url: setting('SUPABASE_URL'), key: setting('SUPABASE_ANON_KEY'), me: me.mongoId, user: me.id, other: other.mongoId, records }
@@ -90,7 +92,7 @@ export class Stage {
       return json(200, {})
     }
     if (pathname.endsWith('.html')) {
-      const library = pathname === '/baseline.html' ? '<script src="/supabase-js/supabase.js"></script>' : ''
+      const library = pathname.startsWith('/baseline') ? '<script src="/supabase-js/supabase.js"></script>' : ''
       const page = `<script type="module" src="/stage${pathname.replace('.html', '-page.js')}"></script>`
       return [200, 'text/html', `<!doctype html><link rel="icon" href="data:,">${library}${page}`]
     }
@@ -110,14 +112,14 @@ export class Tab {
   /** How many messages stood out of order at some moment, in pages that are gone. */
   swappedBefore = 0
 
-  /** @param {Stage} stage @param {import('playwright-core').BrowserContext} context @param {Client} client @param {Person} me @param {Person} other @param {boolean} records */
+  /** @param {Stage} stage @param {import('playwright-core').BrowserContext} context @param {Page} client @param {Person} me @param {Person} other @param {boolean} records */
   constructor(stage, context, client, me, other, records) {
     this.address = stage.address(client, me, other, records)
     this.context = context
     this.me = me
   }
 
-  /** @param {Stage} stage @param {Client} client @param {Person} me @param {Person} other @param {{ context?: import('playwright-core').BrowserContext, records?: boolean }} [how] */
+  /** @param {Stage} stage @param {Page} client @param {Person} me @param {Person} other @param {{ context?: import('playwright-core').BrowserContext, records?: boolean }} [how] */
   static async open(stage, client, me, other, { context, records = false } = {}) {
     const tab = new Tab(stage, context ?? (await stage.browser.newContext()), client, me, other, records)
     await tab.load()
@@ -155,8 +157,28 @@ export class Tab {
     this.page = undefined
   }
 
+  /** What happens to a tab; `ms` is how long, if it takes any time. @param {string} mishap @param {number} ms */
+  async strike(mishap, ms) {
+    if (mishap === 'offline') {
+      await this.context.setOffline(true)
+      await sleep(ms)
+      await this.context.setOffline(false)
+    } else if (mishap === 'frozen') {
+      await this.#freeze(true)
+      await sleep(ms)
+      await this.#freeze(false)
+    } else if (mishap === 'reloaded') {
+      await this.reload()
+    } else if (mishap === 'killed') {
+      await this.#remember()
+      await this.kill()
+      await sleep(300)
+      await this.load()
+    }
+  }
+
   /** @param {boolean} frozen */
-  async freeze(frozen) {
+  async #freeze(frozen) {
     const devtools = await this.context.newCDPSession(this.#page)
     await devtools.send('Page.setWebLifecycleState', { state: frozen ? 'frozen' : 'active' })
     await devtools.detach()
@@ -202,7 +224,7 @@ export class Tab {
   }
 
   /** @param {string} script @returns {Promise<any>} */
-  run(script) {
+  async run(script) {
     return this.#page.evaluate(script)
   }
 }

@@ -170,6 +170,7 @@ async fn state(State(server): State<Arc<Server>>) -> Response {
         "faults": {"total": server.faults.total(), "rules": server.faults.rules()},
         "latency": server.network.distance(),
         "preflight_age_s": server.preflight_age_s(),
+        "messages": server.hub.rate.total(),
         "message_rate": server.hub.rate.state(),
     }))
     .into_response()

@@ -50,6 +50,8 @@ export function App({ arrival }: Props) {
     }
   }, [myMongoId, arriving, attempt])
 
+  const readPeopleAgain = useCallback(() => void fetchPeople().then(setPeople, () => {}), [])
+
   const leave = useCallback(() => {
     setAsking(undefined)
     setMyMongoId(null)
@@ -83,7 +85,7 @@ export function App({ arrival }: Props) {
   if (people === undefined || me === undefined) return <Notice title="Setting the board…" />
   return (
     <>
-      <ChoppingBoardPage key={me.mongo_user_id} me={me} people={people} onSignOut={askToLeave} onSignInAgain={signInAgain} />
+      <ChoppingBoardPage key={me.mongo_user_id} me={me} people={people} onStranger={readPeopleAgain} onSignOut={askToLeave} onSignInAgain={signInAgain} />
       {asking !== undefined && <SignOutDialog unsent={asking} onStay={() => setAsking(undefined)} onSignOut={leave} />}
     </>
   )

@@ -1,5 +1,5 @@
-import type { ChatSnapshot } from 'chopped-chat'
-import { useChat } from 'chopped-chat/react'
+import type { ChatSnapshot } from 'chopped-chat/inbox'
+import { useChat } from 'chopped-chat/inbox/react'
 import { type MouseEvent, type SyntheticEvent, useLayoutEffect, useMemo, useRef } from 'react'
 import { Avatar } from './Avatar.tsx'
 import type { Person } from './backend.ts'
@@ -22,13 +22,16 @@ const CONNECTION: Record<ChatSnapshot['status'], string> = {
 interface Props {
   myMongoId: string
   other: Person
+  receipts: boolean
+  /** How many of the other's messages are unread; undefined while that is not known. */
+  unread: number | undefined
   onClose: () => void
   onSignInAgain: () => void
 }
 
 /** The conversation with one person. While it is mounted its session is open; unmounting it ends the session. */
-export function ChatModal({ myMongoId, other, onClose, onSignInAgain }: Props) {
-  const options = useMemo(() => chatOptions(myMongoId, other.mongo_user_id), [myMongoId, other.mongo_user_id])
+export function ChatModal({ myMongoId, other, receipts, unread, onClose, onSignInAgain }: Props) {
+  const options = useMemo(() => chatOptions(myMongoId, other.mongo_user_id, receipts), [myMongoId, other.mongo_user_id, receipts])
   const chat = useChat(options)
   const dialog = useRef<HTMLDialogElement>(null)
   const composer = useRef<HTMLTextAreaElement>(null)
@@ -86,7 +89,7 @@ export function ChatModal({ myMongoId, other, onClose, onSignInAgain }: Props) {
           </div>
         )}
 
-        <MessageList chat={chat} late={late} otherName={other.name} />
+        <MessageList chat={chat} unread={unread} late={late} otherName={other.name} />
         <Composer ref={composer} pair={options} otherName={other.name} disabled={signedOut} send={chat.send} />
       </div>
     </dialog>

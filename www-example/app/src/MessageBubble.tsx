@@ -1,9 +1,8 @@
-import type { ChatMessage } from 'chopped-chat'
+import type { ChatMessage } from 'chopped-chat/inbox'
 import { memo } from 'react'
 import { timeText } from './dates.ts'
 import { errorText } from './error-text.ts'
-
-const DELIVERY = { sending: 'Sending', sent: 'Sent', error: 'Not sent' }
+import { Ticks } from './Ticks.tsx'
 
 interface Props {
   message: ChatMessage
@@ -25,7 +24,8 @@ export const MessageBubble = memo(function MessageBubble({ message, otherName, i
       data-testid="message"
       data-id={id}
       data-seq={seq ?? undefined}
-      data-status={status}
+      // How far it has come with the other person is the ticks' business.
+      data-status={status === 'delivered' || status === 'read' ? 'sent' : status}
       data-sender={sender}
       data-first={isFirstOfGroup || undefined}
       aria-label={`${sender === 'me' ? 'You' : otherName}, ${timeText(date)}`}
@@ -37,13 +37,7 @@ export const MessageBubble = memo(function MessageBubble({ message, otherName, i
           <time dateTime={date.toISOString()} title={date.toLocaleString()}>
             {timeText(date)}
           </time>
-          {sender === 'me' && (
-            <svg className="delivery" viewBox="0 0 16 16" role="img" aria-label={DELIVERY[status]}>
-              {status === 'sent' && <path d="m3 8.5 3.2 3L13 5" />}
-              {status === 'sending' && <path d="M8 4.5V8l2.2 1.6M14 8A6 6 0 1 1 2 8a6 6 0 0 1 12 0Z" />}
-              {status === 'error' && <path d="M8 4v5m0 2.6v.2M14 8A6 6 0 1 1 2 8a6 6 0 0 1 12 0Z" />}
-            </svg>
-          )}
+          {sender === 'me' && <Ticks status={status} />}
         </footer>
       </div>
       {isLate && (

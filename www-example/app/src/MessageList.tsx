@@ -1,29 +1,37 @@
-import type { Chat } from 'chopped-chat/react'
+import { type Chat, useSeen } from 'chopped-chat/inbox/react'
 import { Fragment, useEffect, useRef, useState } from 'react'
 import { dayText, isSameDay } from './dates.ts'
 import { errorText } from './error-text.ts'
 import { MessageBubble } from './MessageBubble.tsx'
 import { useChatScroll } from './use-chat-scroll.ts'
+import { useFirstUnread } from './use-first-unread.ts'
+
+/** For `useSeen`: what is in view before the list begins at the first unread message does not count. */
+const notYet = () => {}
 
 interface Props {
   chat: Chat
+  /** How many the inbox counts as unread. */
+  unread: number | undefined
   /** The ids of what has been on its way for too long. */
   late: ReadonlySet<string>
   otherName: string
 }
 
-export function MessageList({ chat, late, otherName }: Props) {
-  const { messages, hasOlder, loadingOlder, retry, discard } = chat
-  const { list, unseen, follow } = useChatScroll(messages)
+export function MessageList({ chat, unread, late, otherName }: Props) {
+  const { messages, hasOlder, loadingOlder, retry, discard, markRead } = chat
+  const { firstUnread, isFurtherUp } = useFirstUnread(chat, unread)
+  const { list, unseen, follow } = useChatScroll(messages, firstUnread)
   const [olderProblem, setOlderProblem] = useState<string>()
-  const sentinel = useOlderOnSight(chat, olderProblem === undefined, setOlderProblem)
+  const sentinel = useOlderOnSight(chat, isFurtherUp, olderProblem === undefined, setOlderProblem)
+  const seen = useSeen({ messages, markRead: firstUnread === undefined ? notYet : markRead })
   // Without the first page there is no telling: `hasOlder` is false, and what is sent meanwhile stands alone.
   const first = messages[0]?.seq ?? null
   const showsStart = !hasOlder && first !== null && (first === 1 || chat.status === 'live')
   const isEmpty = messages.length === 0 && chat.status === 'live'
 
   return (
-    <div className="list-frame">
+    <div className="list-frame" ref={seen}>
       <div ref={list} className="list" role="log" aria-live="off" aria-label={`Conversation with ${otherName}`} aria-busy={loadingOlder} tabIndex={0} data-testid="messages">
         <div ref={sentinel} className="older" data-testid="load-older-sentinel">
           {olderProblem !== undefined ? (
@@ -43,6 +51,7 @@ export function MessageList({ chat, late, otherName }: Props) {
           const previous = messages[index - 1]
           const date = new Date(message.createdAt)
           const isNewDay = previous === undefined || !isSameDay(new Date(previous.createdAt), date)
+          const isFirstUnread = message.seq !== null && message.seq === firstUnread
           return (
             <Fragment key={message.id}>
               {isNewDay && (
@@ -50,7 +59,12 @@ export function MessageList({ chat, late, otherName }: Props) {
                   <span>{dayText(date)}</span>
                 </h3>
               )}
-              <MessageBubble message={message} otherName={otherName} isFirstOfGroup={isNewDay || previous.sender !== message.sender} isLate={late.has(message.id)} onRetry={retry} onDiscard={discard} />
+              {isFirstUnread && (
+                <p className="divider" role="separator" data-testid="first-unread">
+                  <span>New messages</span>
+                </p>
+              )}
+              <MessageBubble message={message} otherName={otherName} isFirstOfGroup={isNewDay || isFirstUnread || previous.sender !== message.sender} isLate={late.has(message.id)} onRetry={retry} onDiscard={discard} />
             </Fragment>
           )
         })}
@@ -66,29 +80,31 @@ export function MessageList({ chat, late, otherName }: Props) {
   )
 }
 
-/** Loads a page of older messages each time the top of the list comes into sight. */
-function useOlderOnSight({ hasOlder, loadingOlder, loadOlder, messages }: Chat, enabled: boolean, onProblem: (text: string) => void) {
+/** Loads a page of older messages each time the top of the list comes into sight, and while `isWanted`. */
+function useOlderOnSight({ hasOlder, loadingOlder, loadOlder, messages }: Chat, isWanted: boolean, enabled: boolean, onProblem: (text: string) => void) {
   const sentinel = useRef<HTMLDivElement>(null)
   useEffect(() => {
     const top = sentinel.current
     if (top === null || !enabled || !hasOlder || loadingOlder || messages.length === 0) return
+    const load = () => void loadOlder().catch((error: unknown) => onProblem(errorText(error)))
+    if (isWanted) return load()
     // A new observer reports at once: a page that doesn't fill the list is followed by the next one.
     const observer = new IntersectionObserver(
       ([entry]) => {
         if (entry?.isIntersecting !== true) return
         observer.disconnect()
-        loadOlder().catch((error: unknown) => onProblem(errorText(error)))
+        load()
       },
       { root: top.parentElement, rootMargin: '64px 0px 0px' },
     )
     observer.observe(top)
     return () => observer.disconnect()
-  }, [enabled, hasOlder, loadingOlder, loadOlder, messages.length, onProblem])
+  }, [isWanted, enabled, hasOlder, loadingOlder, loadOlder, messages.length, onProblem])
   return sentinel
 }
 
 /** Tells a screen reader of what comes in, and not of the older pages that are put above. */
-function Announcer({ chat, otherName }: Omit<Props, 'late'>) {
+function Announcer({ chat, otherName }: Pick<Props, 'chat' | 'otherName'>) {
   const theirs = chat.messages.findLast(({ sender }) => sender === 'them')
   const seq = theirs?.seq ?? 0
   const [firstSeen, setFirstSeen] = useState<number>()

@@ -1,4 +1,4 @@
-import type { ChatError, ChatErrorCode } from 'chopped-chat'
+import type { ChatError, ChatErrorCode } from 'chopped-chat/inbox'
 
 const TEXTS: Record<ChatErrorCode, string> = {
   'invalid-options': 'This chat was set up wrongly. Tell whoever runs this page.',

@@ -1,4 +1,4 @@
-import { countUnsent, signOut as forgetChats } from 'chopped-chat'
+import { countUnsent, signOut as forgetChats } from 'chopped-chat/inbox'
 import { signOut as endSession } from './backend.ts'
 import { countDrafts, forgetDrafts } from './drafts.ts'
 

@@ -1,4 +1,4 @@
-import type { ChatMessage } from 'chopped-chat'
+import type { ChatMessage } from 'chopped-chat/inbox'
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react'
 
 /** How far from the end, in pixels, still counts as reading the newest. */
@@ -6,11 +6,13 @@ const NEAR = 48
 
 /**
  * Keeps a list of messages where its reader wants it: at the end while they read the end or have just sent something,
- * else on the message they look at, whatever is added above or below. `unseen` counts what came in below their view.
+ * else on the message they look at, whatever is added above or below. It begins at the first unread message, once that is known.
+ * `unseen` counts what came in below their view.
  */
-export function useChatScroll(messages: readonly ChatMessage[]) {
+export function useChatScroll(messages: readonly ChatMessage[], firstUnread: number | null | undefined) {
   const list = useRef<HTMLDivElement>(null)
   const following = useRef(true)
+  const begun = useRef(false)
   const lastTop = useRef(0)
   const anchor = useRef<{ id: string; top: number }>(undefined)
   const newestId = useRef<string>(undefined)
@@ -38,7 +40,15 @@ export function useChatScroll(messages: readonly ChatMessage[]) {
     const hasJustSent = newest?.sender === 'me' && newest.status === 'sending' && newest.id !== newestId.current
     newestId.current = newest?.id
     const held = anchor.current && messageElement(element, anchor.current.id)
-    if (following.current || hasJustSent || held === undefined) {
+    const unread = messages.find(({ seq }) => seq !== null && seq === firstUnread)
+    const begins = !begun.current && following.current && unread && messageElement(element, unread.id)
+    if (firstUnread !== undefined) begun.current = true
+    if (begins) {
+      // With the divider above it, and something of what was said before.
+      element.scrollTop = begins.offsetTop - element.clientHeight / 4
+      following.current = isNearEnd(element)
+      setSeenSeq(following.current ? newestSeq : (firstUnread ?? 1) - 1)
+    } else if (following.current || hasJustSent || held === undefined) {
       toEnd()
       setSeenSeq(newestSeq)
     } else if (anchor.current !== undefined) {

@@ -1,4 +1,4 @@
-import type { ChatMessage } from 'chopped-chat'
+import type { ChatMessage } from 'chopped-chat/inbox'
 import { useEffect, useRef, useState } from 'react'
 
 /** How long a message may be on its way before the person is told, in ms. */

@@ -2,6 +2,7 @@
 //! rows of `realtime.messages` are dropped without a frame. Off until the admin port sets a limit.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
@@ -12,7 +13,11 @@ const TICK: Duration = Duration::from_secs(5);
 const TICKS: usize = 12;
 
 #[derive(Default)]
-pub struct Rate(Mutex<Option<Counter>>);
+pub struct Rate {
+    /// Since the start.
+    total: AtomicU64,
+    counter: Mutex<Option<Counter>>,
+}
 
 struct Counter {
     limit: u64,
@@ -35,6 +40,7 @@ impl Rate {
     }
 
     pub fn count(&self, messages: u64) {
+        self.total.fetch_add(messages, Ordering::Relaxed);
         if let Some(counter) = &mut *self.lock() {
             counter.tick(Instant::now());
             counter.now += messages;
@@ -48,6 +54,11 @@ impl Rate {
         })
     }
 
+    /// For the admin port: what Supabase would bill.
+    pub fn total(&self) -> u64 {
+        self.total.load(Ordering::Relaxed)
+    }
+
     /// For the admin port.
     pub fn state(&self) -> Value {
         let exceeded = self.exceeded();
@@ -55,7 +66,7 @@ impl Rate {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Counter>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.counter.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -310,11 +310,14 @@ fn over_the_message_rate_broadcasts_vanish_without_a_frame() {
         socket.next().await;
         let set_rate = |n: Value| ask_admin("POST", "/message-rate").json(&json!({"per_second": n})).answer();
         set_rate(json!(1)).await;
+        let counted = async || ask_admin("GET", "/state").answer().await.body["messages"].as_u64().unwrap();
+        let before = counted().await;
         for n in 0..10 {
             write(&room, &format!("{n}")).await;
             socket.next().await;
         }
         // Ten sent and ten delivered within 5 s; Realtime counts at their end.
+        assert_eq!(counted().await - before, 20);
         while ask_admin("GET", "/state").answer().await.body["message_rate"]["exceeded"] == false {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
