@@ -8,6 +8,8 @@ use crate::thread_id::ThreadId;
 pub struct Markers {
     /// What this person had seen when the thread was opened: stays until it is opened anew.
     pub seen_at_open: u64,
+    /// Whether nothing was unread then.
+    pub all_read_at_open: bool,
     /// What the other has read; 0 where either reads privately.
     pub read_by_other: u64,
     /// What has reached a device of the other; 0 where either reads privately.

@@ -161,6 +161,7 @@ pub fn output<V>(output: &Output<V>) -> String {
             .kind("markers")
             .thread(thread)
             .number("seen_at_open", markers.seen_at_open)
+            .raw("all_read_at_open", boolean(markers.all_read_at_open))
             .number("read_by_other", markers.read_by_other)
             .number("delivered_to_other", markers.delivered_to_other),
     };

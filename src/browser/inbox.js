@@ -42,10 +42,10 @@ export function tick(list, start, end, read, delivered) {
  * The number of the other's first message above `seen`: null where there is none, undefined where it may lie before `list`.
  * One that was erased is nothing to read.
  */
-export function firstUnread(list, seen, hasOlder) {
+export function firstUnread(list, seen, mayBeOlder) {
   for (const { seq, sender, body } of list) {
     if (seq === null || seq <= seen) continue
-    if (hasOlder && seq === list[0].seq && seq > seen + 1) return undefined
+    if (mayBeOlder && seq === list[0].seq && seq > seen + 1) return undefined
     if (sender === 'them' && body !== '') return seq
   }
   return null

@@ -11,7 +11,7 @@ use wasm_bindgen::prelude::*;
 extern "C" {
     fn tick(list: &Array, start: u32, end: u32, read: f64, delivered: f64) -> bool;
     #[wasm_bindgen(js_name = firstUnread)]
-    fn first_unread(list: &Array, seen: f64, has_older: bool) -> JsValue;
+    fn first_unread(list: &Array, seen: f64, may_be_older: bool) -> JsValue;
     #[wasm_bindgen(js_name = withMarkers)]
     fn with_markers(snapshot: &JsValue, first_unread: &JsValue, read: f64, delivered: f64) -> JsValue;
     #[wasm_bindgen(js_name = keepSeen)]
@@ -53,7 +53,8 @@ impl Marks {
     /// `snapshot` with what is known.
     pub fn add_to(&mut self, snapshot: &JsValue, list: &Array, has_older: bool) -> JsValue {
         if let Some(known) = self.known.filter(|_| self.loaded && self.first_unread.is_undefined()) {
-            self.first_unread = first_unread(list, known.seen_at_open as f64, has_older);
+            let may_be_older = has_older && !known.all_read_at_open;
+            self.first_unread = first_unread(list, known.seen_at_open as f64, may_be_older);
         }
         let (read, delivered) = self.others();
         with_markers(snapshot, &self.first_unread, read, delivered)

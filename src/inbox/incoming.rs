@@ -140,7 +140,9 @@ impl Inbox {
                     line,
                     News::Mark(Mark { thread: thread.clone(), mine: false, read, delivered, counted: None }),
                 );
-                self.record(&thread).marked = true;
+                let record = self.record(&thread);
+                record.marked = true;
+                record.all_read = counted.is_some_and(|(_, unread)| unread == 0);
             }
         }
     }
@@ -227,6 +229,7 @@ fn read_line<V: Json>(part: &V, me: &str) -> Option<Record> {
     Some(Record {
         thread,
         marked: true,
+        all_read: hint::unread(part) == Some(0),
         mine: progress("read", "delivered"),
         theirs: progress("other_read", "other_delivered"),
         newest: Some(Newest {

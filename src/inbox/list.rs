@@ -27,7 +27,7 @@ pub(super) struct Shown {
 #[derive(Debug)]
 struct OpenThread {
     thread: ThreadId,
-    seen_at_open: Option<u64>,
+    at_open: Option<(u64, bool)>,
     markers: Option<Markers>,
 }
 
@@ -117,7 +117,7 @@ impl Shown {
         self.threads.retain(|known| open.clone().any(|thread| *thread == known.thread));
         for thread in open {
             if !self.threads.iter().any(|known| known.thread == *thread) {
-                self.threads.push(OpenThread { thread: thread.clone(), seen_at_open: None, markers: None });
+                self.threads.push(OpenThread { thread: thread.clone(), at_open: None, markers: None });
             }
         }
     }
@@ -130,9 +130,11 @@ impl Shown {
     /// Emits how far both have come in an open thread, where it changed.
     pub fn tell_markers<V>(&mut self, line: &mut Line<V>, record: &Record, seen: u64, receipts: bool) {
         let Some(open) = self.threads.iter_mut().find(|open| open.thread == record.thread) else { return };
-        let seen_at_open = *open.seen_at_open.get_or_insert(record.mine.read.max(seen));
+        let (seen_at_open, all_read_at_open) =
+            *open.at_open.get_or_insert_with(|| (record.mine.read.max(seen), record.is_all_read(seen)));
         let markers = Markers {
             seen_at_open,
+            all_read_at_open,
             read_by_other: if receipts { record.theirs.read } else { 0 },
             delivered_to_other: if receipts { record.theirs.delivered } else { 0 },
         };

@@ -233,6 +233,10 @@ impl Inbox {
         }
         let open = threads.iter().filter(|thread| thread.is_open()).map(|thread| &thread.id);
         self.shown.set_open(open.clone());
+        // Of what is neither open nor listed nothing is heard.
+        for record in self.records.iter_mut().filter(|record| record.newest.is_none()) {
+            record.marked &= open.clone().any(|thread| *thread == record.thread);
+        }
         for thread in open {
             if !self.record(thread).marked {
                 self.marks.wonder(thread);

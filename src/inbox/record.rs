@@ -21,6 +21,8 @@ pub(super) struct Record {
     pub thread: ThreadId,
     /// Whether the database has said how far both have come.
     pub marked: bool,
+    /// Whether the database has said with it that nothing is unread.
+    pub all_read: bool,
     pub mine: Progress,
     pub theirs: Progress,
     pub newest: Option<Newest>,
@@ -67,7 +69,14 @@ impl Progress {
 
 impl Record {
     pub fn new(thread: ThreadId) -> Self {
-        Record { thread, marked: false, mine: Progress::default(), theirs: Progress::default(), newest: None }
+        Record {
+            thread,
+            marked: false,
+            all_read: false,
+            mine: Progress::default(),
+            theirs: Progress::default(),
+            newest: None,
+        }
     }
 
     /// The number of the newest message; 0 where none is known.
@@ -80,6 +89,14 @@ impl Record {
         match &self.newest {
             Some(newest) if newest.message.seq > seen => newest.unread,
             _ => 0,
+        }
+    }
+
+    /// Whether nothing is unread for who has seen it up to `seen`, as far as that is certain.
+    pub fn is_all_read(&self, seen: u64) -> bool {
+        match &self.newest {
+            Some(newest) => newest.counted && self.unread(seen) == 0,
+            None => self.all_read,
         }
     }
 

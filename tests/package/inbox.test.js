@@ -231,6 +231,24 @@ test('a first unread message before the page is known once it is loaded', async 
   assert.deepEqual(seen, { early: undefined, shown: 3, late: 1 })
 })
 
+test('behind more than a page of own messages it is known that nothing is unread', async (t) => {
+  const { page, others: [ana] } = await visit(t, 1)
+  await ana.says('one')
+  await page.evaluate(async (ana) => {
+    const open = await live(session(ana))
+    open.markRead(1)
+    await quiet(500)
+    open.close()
+  }, ana.mongoId)
+  for (let n = 2; n <= 6; n++) await ana.hears(`mine ${n}`)
+  const firstUnread = await page.evaluate(async (ana) => {
+    const open = await live(session(ana, { pageSize: 3 }))
+    await until(() => open.getSnapshot().firstUnread !== undefined)
+    return open.getSnapshot().firstUnread
+  }, ana.mongoId)
+  assert.equal(firstUnread, null)
+})
+
 test('receipts: false tells nobody and shows nothing, and still counts', async (t) => {
   const { page, others: [ana] } = await visit(t, 1)
   await ana.says('one')

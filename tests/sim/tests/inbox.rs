@@ -172,11 +172,28 @@ fn a_lone_thread_knows_its_markers_with_its_first_page() {
     story.open();
     story.pass(2 * ROUND_TRIP);
     assert_eq!(story.opened, [Ok(())]);
-    let expected = Markers { seen_at_open: 2, read_by_other: 3, delivered_to_other: 4 };
+    let expected = Markers { seen_at_open: 2, all_read_at_open: false, read_by_other: 3, delivered_to_other: 4 };
     assert_eq!(story.markers.get(&thread()), Some(&expected));
     story.feed(Input::Seen { thread: thread(), seq: 4 });
     story.pass(2_000);
     assert_eq!(story.markers[&thread()].seen_at_open, 2, "the divider stays where it is");
+}
+
+#[test]
+fn a_thread_that_is_opened_again_knows_what_another_device_has_read_meanwhile() {
+    let mut story = Story::closed();
+    story.ben_writes(4);
+    story.feed(Input::Receipts(true));
+    story.open();
+    story.pass(2_000);
+    assert!(!story.markers[&thread()].all_read_at_open);
+    story.feed(Input::Close { thread: thread() });
+    story.pass(1_000);
+    story.marked("ana", &thread(), 4, 4);
+    story.open();
+    story.pass(2_000);
+    let shown = story.markers[&thread()];
+    assert_eq!((shown.seen_at_open, shown.all_read_at_open), (4, true));
 }
 
 #[test]
@@ -191,7 +208,10 @@ fn a_thread_that_is_not_there_yet_is_asked_about_once() {
     story.open();
     story.pass(20_000);
     assert_eq!(story.asked("mark"), 1);
-    assert_eq!(story.markers[&thread()], Markers { seen_at_open: 0, read_by_other: 0, delivered_to_other: 0 });
+    assert_eq!(
+        story.markers[&thread()],
+        Markers { seen_at_open: 0, all_read_at_open: false, read_by_other: 0, delivered_to_other: 0 }
+    );
 }
 
 #[test]
