@@ -1,9 +1,9 @@
 //! What follows from what the server says.
 
-use super::Inbox;
 use super::list::place;
 use super::reader::{self, Place};
 use super::record::{Fact, Newest, Progress, Record};
+use super::{Inbox, MOST};
 use crate::conversation::Preview;
 use crate::error::{ChatError, Code};
 use crate::io::{Answer, RequestId};
@@ -200,9 +200,13 @@ impl Inbox {
             *self.record(&thread) = read;
         }
         // What was loaded further down than was read is still there.
-        let below = |record: &Record| place(record).is_some_and(|place| end.as_ref().is_some_and(|end| place < *end));
-        if !newest || !self.records.iter().any(below) {
+        let is_below = |place: Place| end.as_ref().is_some_and(|end| place < *end);
+        let is_loaded = |place: &Place| self.end.as_ref().is_none_or(|end| place >= end);
+        if !newest || !self.records.iter().filter_map(place).filter(is_loaded).any(is_below) {
             self.end = end;
+        } else if arrived.len() < MOST as usize {
+            // Others came in above while this was on its way: what they moved down has not been read again.
+            self.reader.want(line.now());
         }
         for (thread, seq, mine) in arrived {
             self.marks.reached(line, &thread, mine);

@@ -338,6 +338,22 @@ fn a_long_inbox_comes_in_pages_and_a_new_message_moves_its_line_up() {
 }
 
 #[test]
+fn what_a_new_line_moved_down_is_read_again_as_well() {
+    let mut story = Story::closed();
+    story.server.threads.insert("ana__cleo".into(), Default::default());
+    story.ben_writes(1);
+    story.feed(Input::Receipts(true));
+    story.feed(Input::OpenInbox { limit: 1 });
+    story.pass(5_000);
+    assert_eq!(lines(&story), [("ben", 1, 1)]);
+    story.cut();
+    story.writes("cleo", 1);
+    story.marked("ana", &thread(), 1, 1);
+    story.pass(3_000);
+    assert_eq!((lines(&story), state(&story).unread), (vec![("cleo", 1, 1), ("ben", 1, 0)], 1));
+}
+
+#[test]
 fn signed_out_it_shows_why_and_comes_back() {
     let mut story = inbox();
     story.ben_writes(1);
