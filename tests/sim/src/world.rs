@@ -209,6 +209,8 @@ const PROMPT: u64 = 3_000;
 const RELIEVED: u64 = 1_100;
 /// For how long a page asks nothing of a network that the browser says is not there, in ms.
 const QUIET: u64 = 100_000;
+/// For how long a page that nobody sees has its timers when they are due, in ms.
+const SEEN_TIMERS: u64 = 300_000;
 /// How long a page that nobody sees keeps its socket, in ms: five minutes, and a timer that runs once a minute.
 const KEPT_HIDDEN: u64 = 370_000;
 /// How long a socket that died in a sleep may pass for a live one, in ms.
@@ -619,7 +621,7 @@ impl World {
             // Browsers fire a little late.
             let mut at = self.tabs[tab].mono_zero + due + self.rng.up_to(15);
             // In a page that was not seen for minutes they run once a minute.
-            if self.tabs[tab].hidden_since.is_some_and(|since| since + 300_000 <= at) {
+            if self.tabs[tab].hidden_since.is_some_and(|since| since + SEEN_TIMERS <= at) {
                 at = at.next_multiple_of(60_000);
             }
             self.at(at, Event::Timer(tab, self.tabs[tab].life));
@@ -1481,7 +1483,11 @@ impl World {
                     let knows = tab.told_ready_at.is_some_and(|at| at + BAD_NEWS < c.joined_at);
                     c.awaits_ready && knows && conn.last_broadcast < c.joined_at && c.joined_at + BAD_NEWS < self.now
                 };
-                if live && channel.is_some_and(unready) {
+                // What no frame says a timer does, and in a page that was not seen for minutes that runs once a minute.
+                if live
+                    && channel.is_some_and(unready)
+                    && tab.hidden_since.is_none_or(|since| since + SEEN_TIMERS > self.now)
+                {
                     return Err(format!("{} says live, and broadcasts do not flow", tab.person));
                 }
             }

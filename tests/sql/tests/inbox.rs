@@ -219,7 +219,11 @@ async fn a_marker_is_ones_own_and_goes_forward_as_far_as_there_is_something() ->
     let stands =
         async |person: Person| -> Result<[i64; 5]> { Ok(numbers(line(&list(&database, person).await?, "ana__ben")?)) };
     let answer = read(&database, Ana, "ana__ben", 2).await?;
-    assert_eq!(answer, json!({"thread_id": "ana__ben", "last_seq": 3, "read": 2, "delivered": 2, "unread": 0}));
+    assert_eq!(
+        answer,
+        json!({"thread_id": "ana__ben", "last_seq": 3, "unread": 0, "read": 2, "delivered": 2,
+        "other_read": 0, "other_delivered": 0})
+    );
     for back in [json!(1), json!(0), json!(-5), json!(null)] {
         let asked = json!([{"thread_id": "ana__ben", "read": back, "delivered": back}]);
         let answer = mark(&database, Ana, asked, true).await?;
@@ -259,11 +263,14 @@ async fn many_threads_are_marked_at_once_and_foreign_ones_left_out() -> Result<(
     ]);
     let answer = mark(&database, Ana, asked.clone(), true).await?;
     let expected = json!({"threads": [
-        {"thread_id": "ana__ben", "last_seq": 3, "read": 1, "delivered": 2, "unread": 1},
-        {"thread_id": "ana__erin", "last_seq": 1, "read": 1, "delivered": 1, "unread": 0},
+        {"thread_id": "ana__ben", "last_seq": 3, "unread": 1, "read": 1, "delivered": 2, "other_read": 0, "other_delivered": 0},
+        {"thread_id": "ana__erin", "last_seq": 1, "unread": 0, "read": 1, "delivered": 1, "other_read": 0, "other_delivered": 0},
     ]});
     assert_eq!(answer, expected);
     assert_eq!(mark(&database, Erin, asked, true).await?, json!({"threads": []}));
+    // One without numbers only asks, and writes nothing.
+    let answer = mark(&database, Ben, json!([{"thread_id": "ana__ben"}]), true).await?;
+    assert_eq!([&answer["threads"][0]["other_read"], &answer["threads"][0]["other_delivered"]], [1, 2]);
     let markers = "select count(*)::text from public.chat_markers";
     assert_eq!(text(&database.superuser().await?, markers).await?, "2");
     Ok(())
