@@ -59,12 +59,12 @@ impl Inbox {
             News::Newest(thread, message) => (thread.clone(), Some((message.seq, message.sender))),
             News::Mark(mark) => (mark.thread.clone(), None),
         };
-        let loaded = self.reader.is_loaded();
+        let (loaded, seen) = (self.reader.is_loaded(), self.marks.seen_of(&thread));
         let record = self.record(&thread);
         let before = record.newest.as_ref().map_or(0, |newest| newest.unread);
         let fact = match news {
             // Of a closed inbox no message is kept.
-            News::Newest(_, message) if loaded => record.came(message),
+            News::Newest(_, message) if loaded => record.came(message, seen),
             News::Newest(..) => Fact::Known,
             News::Mark(Mark { mine: false, read, delivered, .. }) => {
                 match record.theirs.raise(Progress { read, delivered }) {

@@ -100,14 +100,14 @@ impl Record {
         }
     }
 
-    /// A message came.
-    pub fn came(&mut self, message: Preview) -> Fact {
+    /// A message came. The person has seen all up to `seen`, which the server may not know yet.
+    pub fn came(&mut self, message: Preview, seen: u64) -> Fact {
         let (seq, last) = (message.seq, self.last_seq());
         if seq <= last {
             return Fact::Known;
         }
-        let counts = message.sender == Sender::Them && seq > self.mine.read;
-        let (before, certain) = self.newest.as_ref().map_or((0, true), |newest| (newest.unread, newest.counted));
+        let counts = message.sender == Sender::Them && seq > self.mine.read.max(seen);
+        let (before, certain) = (self.unread(seen), self.newest.as_ref().is_none_or(|newest| newest.counted));
         let unread = if counts { (before + 1).min(MOST) } else { before };
         let counted = certain && seq == last + 1 || mutated(Mutation::CountUp);
         self.newest = Some(Newest { at: message.created_at.clone(), message, unread, counted });
@@ -148,7 +148,7 @@ mod tests {
     fn record(seqs: &[u64]) -> Record {
         let mut record = Record::new(ThreadId::new("ana", "ben").unwrap());
         for seq in seqs {
-            record.came(preview(*seq, Sender::Them));
+            record.came(preview(*seq, Sender::Them), 0);
         }
         record
     }
@@ -157,12 +157,12 @@ mod tests {
     fn what_follows_counts_and_what_does_not_is_doubted() {
         let mut record = record(&[1, 2]);
         assert_eq!((record.unread(0), record.unread(1), record.unread(2)), (2, 2, 0));
-        assert_eq!(record.came(preview(2, Sender::Them)), Fact::Known);
-        assert_eq!(record.came(preview(3, Sender::Me)), Fact::Exact);
+        assert_eq!(record.came(preview(2, Sender::Them), 0), Fact::Known);
+        assert_eq!(record.came(preview(3, Sender::Me), 0), Fact::Exact);
         assert_eq!(record.unread(0), 2, "one's own is not unread");
-        assert_eq!(record.came(preview(5, Sender::Them)), Fact::Doubted);
+        assert_eq!(record.came(preview(5, Sender::Them), 0), Fact::Doubted);
         assert_eq!(record.last_seq(), 5, "it is shown all the same");
-        assert_eq!(record.came(preview(6, Sender::Them)), Fact::Doubted, "until it has been read");
+        assert_eq!(record.came(preview(6, Sender::Them), 0), Fact::Doubted, "until it has been read");
     }
 
     #[test]
@@ -171,9 +171,9 @@ mod tests {
         let all = Progress { read: 3, delivered: 3 };
         assert_eq!(record.marked_mine(all, Some((3, 0))), Fact::Exact);
         assert_eq!(record.unread(0), 0);
-        assert_eq!(record.came(preview(3, Sender::Them)), Fact::Exact);
+        assert_eq!(record.came(preview(3, Sender::Them), 0), Fact::Exact);
         assert_eq!(record.unread(0), 0, "read on another device");
-        record.came(preview(4, Sender::Them));
+        record.came(preview(4, Sender::Them), 0);
         assert_eq!(record.unread(0), 1);
     }
 

@@ -1536,6 +1536,8 @@ impl World {
                 tab.stalled = Some(Stalled { thread: thread.clone(), failed_at: self.now, good_news_at: None });
             }
             // A token or a thread may be another person's.
+            // That of a send which a broadcast has confirmed is awaited by nobody.
+            (Some(Asked::Send(_)), Answer::Http { status: 200..=299, .. }) if tab.last_send != Some(request) => {}
             (Some(Asked::Read | Asked::Send(_)), Answer::Http { status: 200..=299, .. }) => {
                 if let Some(stalled) = &mut tab.stalled {
                     stalled.good_news_at.get_or_insert(self.now);

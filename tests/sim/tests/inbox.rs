@@ -81,6 +81,23 @@ fn what_was_seen_is_told_at_once_and_then_once_a_second() {
 }
 
 #[test]
+fn what_comes_before_the_server_knows_what_was_seen_counts_alone() {
+    let mut story = inbox();
+    story.ben_writes(3);
+    story.pass(3_000);
+    story.feed(Input::Seen { thread: thread(), seq: 1 });
+    story.pass(300);
+    story.feed(Input::Seen { thread: thread(), seq: 3 });
+    assert_eq!((lines(&story), state(&story).unread), (vec![("ben", 3, 0)], 0));
+    story.ben_writes(1);
+    story.pass(ROUND_TRIP);
+    assert_eq!(story.seen.get(&thread()), Some(&3), "it is told a second after the first one");
+    assert_eq!((lines(&story), state(&story).unread), (vec![("ben", 4, 1)], 1));
+    story.pass(3_000);
+    assert_eq!((lines(&story), state(&story).unread), (vec![("ben", 4, 1)], 1));
+}
+
+#[test]
 fn a_read_message_is_not_told_to_have_been_delivered() {
     let mut story = inbox();
     story.ben_writes(1);
