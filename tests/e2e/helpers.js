@@ -137,8 +137,13 @@ export class Window {
 
   /** @param {Person} other */
   async chatWith({ mongoId }) {
-    await this.page.getByTestId(`person-${mongoId}`).click()
-    await this.page.getByTestId('chat-modal').waitFor()
+    const modal = this.page.getByTestId('chat-modal')
+    // The board may be put in another order between the press and its end, which is no click then: one clicks again.
+    for (let tries = 0; tries < 5 && !(await modal.isVisible()); tries++) {
+      await this.page.getByTestId(`person-${mongoId}`).click({ timeout: 10_000 }).catch(() => {})
+      await modal.waitFor({ timeout: 5_000 }).catch(() => {})
+    }
+    await modal.waitFor()
   }
 
   async leave() {
