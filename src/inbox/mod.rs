@@ -172,17 +172,14 @@ impl Inbox {
 impl Inbox {
     /// Starts what is wanted and not there.
     pub fn drive<V>(&mut self, line: &mut Line<V>) {
-        if line.token.stopped().is_some() || !line.device.may_ask() {
+        if line.token.stopped().is_some() || !line.device.may_ask() || line.is_away() {
             return;
         }
-        let seen = self.is_open() && !line.is_away();
         let Some(access) = line.token.usable(line.time()) else { return };
-        if let Some(receipts) = self.receipts
-            && (seen || !line.is_away())
-        {
+        if let Some(receipts) = self.receipts {
             self.marks.drive(line, &access, receipts);
         }
-        if !seen {
+        if !self.is_open() {
             return;
         }
         let (limits, broadcasts) = (self.limits(), self.broadcasts());

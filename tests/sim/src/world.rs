@@ -652,16 +652,16 @@ impl World {
                 } else if url.ends_with("/rpc/mark_chat") {
                     Asked::Read
                 } else if is_inbox(url) {
-                    self.count_list(tab)?;
+                    self.count_read(tab, "inbox", inbox::READS)?;
                     Asked::Read
                 } else if is_sync(url) {
                     for thread in body["_threads"].as_array().into_iter().flatten() {
-                        self.count_read(tab, thread["thread_id"].as_str().unwrap_or_default())?;
+                        self.count_read(tab, thread["thread_id"].as_str().unwrap_or_default(), READS)?;
                     }
                     Asked::Read
                 } else {
                     if body["_after"] != 0 || body["_before"].is_null() {
-                        self.count_read(tab, body["_thread_id"].as_str().unwrap_or_default())?;
+                        self.count_read(tab, body["_thread_id"].as_str().unwrap_or_default(), READS)?;
                     }
                     Asked::Read
                 }
@@ -1556,14 +1556,15 @@ impl World {
         Ok(())
     }
 
-    fn count_read(&mut self, tab: TabId, thread: &str) -> Result<(), String> {
-        let reads = self.tabs[tab].reads.entry(thread.to_owned()).or_default();
+    /// Counts a read of `what`, a thread or the inbox: at most so many in ten seconds.
+    fn count_read(&mut self, tab: TabId, what: &str, most: usize) -> Result<(), String> {
+        let reads = self.tabs[tab].reads.entry(what.to_owned()).or_default();
         reads.push_back(self.now);
         while reads.front().is_some_and(|at| at + 10_000 < self.now) {
             reads.pop_front();
         }
-        if reads.len() > READS {
-            return Err(format!("{} reads in ten seconds", reads.len()));
+        if reads.len() > most {
+            return Err(format!("{} reads of {what} in ten seconds", reads.len()));
         }
         Ok(())
     }
