@@ -122,9 +122,16 @@ impl PendingChange {
         }
     }
 
-    /// The server refused `change`, unless something else is wanted in its place by now.
+    /// The server refused `change`, unless something else is wanted in its place by now. Of two refusals that of the reaction is
+    /// forgotten: no text is lost with it.
     pub fn refuse(&mut self, change: &Change, error: ChatError) {
-        if self.next().as_ref() == Some(change) {
+        if self.next().as_ref() != Some(change) {
+            return;
+        }
+        if self.refused.is_some() {
+            self.reaction = None;
+        }
+        if self.refused.is_none() || change.kind() != Kind::React {
             self.refused = Some((change.kind(), error));
         }
     }
@@ -206,6 +213,21 @@ mod tests {
         change.refuse(&edit("one"), Code::Refused.into());
         assert!(change.take_refused());
         assert_eq!((change.next(), change.edit.clone()), (Some(react(Some("a"))), None));
+    }
+
+    #[test]
+    fn of_two_refusals_that_of_the_text_stays() {
+        for order in [[edit("one"), react(Some("a"))], [react(Some("a")), edit("one")]] {
+            let mut change = pending(&[react(Some("a"))]);
+            if order[0] == edit("one") {
+                change.add(edit("one"));
+            }
+            change.refuse(&order[0], Code::Refused.into());
+            change.add(order[1].clone());
+            change.refuse(&order[1], Code::Refused.into());
+            assert_eq!(change.refused.as_ref().map(|(kind, _)| *kind), Some(Kind::Edit));
+            assert_eq!((change.next(), change.reaction.clone()), (None, None));
+        }
     }
 
     #[test]

@@ -157,8 +157,14 @@ impl Changes {
         self.in_flight.as_ref().is_some_and(|asked| asked.request == request)
     }
 
-    /// Takes in the answer that it awaits.
-    pub fn answered<V: Json>(&mut self, line: &mut Line<V>, thread: &ThreadId, answer: Answer<V>) -> Fact<V> {
+    /// Takes in the answer that it awaits. `is_here`: whether a message is shown as sent.
+    pub fn answered<V: Json>(
+        &mut self,
+        line: &mut Line<V>,
+        thread: &ThreadId,
+        answer: Answer<V>,
+        is_here: impl Fn(MessageId) -> bool,
+    ) -> Fact<V> {
         let Some(InFlight { id, change, generation, .. }) = self.in_flight.take() else { return Fact::Nothing };
         let error = match rest::outcome(answer) {
             Outcome::Done(value) => {
@@ -185,6 +191,11 @@ impl Changes {
             }
             Outcome::Blocked(..) => {
                 line.fail(&mut self.backoff, 0);
+                return Fact::Nothing;
+            }
+            // It never came to be sent.
+            Outcome::Refused(error) if error.code == Code::NotYours && change == Change::Unsend && !is_here(id) => {
+                self.forget(line, thread, id);
                 return Fact::Nothing;
             }
             Outcome::Refused(error) if error.code == Code::SetupMissing => {

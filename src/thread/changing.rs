@@ -2,7 +2,7 @@
 
 use super::changes;
 use super::read::Purpose;
-use super::timeline::Changed;
+use super::timeline::{Answered, Changed, Quotes};
 use super::told::Told;
 use super::{Thread, place};
 use crate::change::{Change, PendingChange};
@@ -10,6 +10,7 @@ use crate::error::ChatError;
 use crate::io::{Answer, Output};
 use crate::json::Json;
 use crate::line::Line;
+use crate::line::rest::SeqRange;
 use crate::line::token::Access;
 use crate::message::{MessageId, Row};
 use crate::mutation::{Mutation, mutated};
@@ -54,10 +55,14 @@ impl Thread {
                 continue;
             }
             let Some(PendingChange { edit, unsend, .. }) = self.changes.of(id).cloned() else { continue };
+            let unknown = self.sender.is_unknown(id);
             if unsend {
-                self.changes.forget(line, &self.id, id);
+                if unknown {
+                    self.changes.forget(line, &self.id, id);
+                }
+                // Otherwise it may be in the table, and is unsent there.
                 self.discard(line, id);
-            } else if let Some(body) = edit {
+            } else if let Some(body) = edit.filter(|_| unknown) {
                 self.changes.forget(line, &self.id, id);
                 self.sender.rewrite(line, place(&self.id, &self.timeline), id, body);
             }
@@ -95,7 +100,7 @@ impl Thread {
         let (now, rev) = (line.now(), row.rev);
         #[cfg(feature = "inbox")]
         self.tell_inbox(&row);
-        if self.timeline.quoted.contains(&row.seq) {
+        if self.timeline.quotes.told.contains(&row.seq) {
             line.emit(Output::Quoted(self.id.clone(), row.clone()));
         }
         match self.timeline.changed(row) {
@@ -116,12 +121,7 @@ impl Thread {
     /// A page came whose lowest message is `lowest`, with what it tells of changes.
     pub(super) fn told<V: Json>(&mut self, line: &mut Line<V>, purpose: Purpose, lowest: u64, told: Told<V>) {
         let Told { last_rev, after, changed, quoted, windows } = told;
-        for row in quoted {
-            if !self.timeline.quoted.contains(&row.seq) {
-                self.timeline.quoted.push(row.seq);
-            }
-            line.emit(Output::Quoted(self.id.clone(), row));
-        }
+        self.quote(line, quoted);
         if let Some(windows) = windows {
             line.emit(Output::Windows(windows));
         }
@@ -148,18 +148,49 @@ impl Thread {
         }
     }
 
-    /// Whether `row` is a reply to a message that the page has not been told of: a read tells what it was.
-    pub(super) fn replies_to_unknown<V: Json>(&self, row: &Row<V>) -> bool {
-        let known = |seq| self.timeline.has(seq) || self.timeline.quoted.contains(&seq);
-        row.value.number("reply_to").is_some_and(|seq| !known(seq))
+    /// Some message replies to one that the page may not have been told of.
+    pub(super) fn want_quoted(&mut self, seq: u64) {
+        let here = self.timeline.has(seq);
+        let Quotes { told, wanted } = &mut self.timeline.quotes;
+        if !told.contains(&seq) && !wanted.contains(&seq) {
+            // The page keeps what it has when the window moves on.
+            if here { told.push(seq) } else { wanted.push(seq) }
+        }
+    }
+
+    /// A message came that others reply to, or there is none.
+    pub(super) fn quote_came<V: Json>(&mut self, line: &mut Line<V>, range: SeqRange, answered: Answered<V>) {
+        let Answered { rows, told, .. } = answered;
+        self.quote(line, rows);
+        self.timeline.quotes.wanted.retain(|seq| *seq != range.after + 1);
+        if let Some(told) = told {
+            self.timeline.revs.read(line.now(), told.last_rev);
+        }
+    }
+
+    fn quote<V: Json>(&mut self, line: &mut Line<V>, rows: Vec<Row<V>>) {
+        for row in rows {
+            let Quotes { told, wanted } = &mut self.timeline.quotes;
+            wanted.retain(|seq| *seq != row.seq);
+            if !told.contains(&row.seq) {
+                told.push(row.seq);
+            }
+            line.emit(Output::Quoted(self.id.clone(), row));
+        }
     }
 
     /// A change that was asked for was answered.
     pub(super) fn change_answered<V: Json>(&mut self, line: &mut Line<V>, answer: Answer<V>) {
-        match self.changes.answered(line, &self.id, answer) {
+        let timeline = &self.timeline;
+        match self.changes.answered(line, &self.id, answer, |id| timeline.holds(id)) {
             changes::Fact::Done(row) if row.rev > 0 => self.take_change(line, row, true),
             changes::Fact::Done(_) | changes::Fact::Nothing => {}
             changes::Fact::Stop(error) => self.stop(line, error),
         }
     }
+}
+
+/// The number of the message that `row` replies to.
+pub(super) fn reply_to<V: Json>(row: &Row<V>) -> Option<u64> {
+    row.value.number("reply_to").filter(|seq| *seq > 0)
 }

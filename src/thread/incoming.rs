@@ -4,6 +4,8 @@ use super::read::{Cause, Purpose};
 use super::reader;
 use super::sender;
 use super::timeline::Answered;
+#[cfg(feature = "changes")]
+use super::changing::reply_to;
 use super::{Thread, ensure, place};
 #[cfg(feature = "inbox")]
 use crate::conversation::Preview;
@@ -161,11 +163,13 @@ impl Thread {
         #[cfg(feature = "inbox")]
         self.tell_inbox(&row);
         #[cfg(feature = "changes")]
-        if self.replies_to_unknown(&row) {
-            self.reader.want_news();
-        }
+        let replied = reply_to(&row);
         if self.timeline.is_denied_by_row(&row) {
             self.start_over(line);
+        }
+        #[cfg(feature = "changes")]
+        if let Some(seq) = replied {
+            self.want_quoted(seq);
         }
         let next = self.timeline.is_contiguous_with(row.seq);
         if next && self.sender.is_first(row.id) {
@@ -184,6 +188,10 @@ impl Thread {
     fn page_came<V: Json>(&mut self, line: &mut Line<V>, purpose: Purpose, range: SeqRange, answered: Answered<V>) {
         #[cfg(feature = "changes")]
         let mut answered = answered;
+        #[cfg(feature = "changes")]
+        if purpose == Purpose::Quote {
+            return self.quote_came(line, range, answered);
+        }
         #[cfg(feature = "changes")]
         let lowest = answered.span.map_or(0, |(low, _)| low);
         let known = self.timeline.newest();
@@ -216,6 +224,8 @@ impl Thread {
         }
         #[cfg(feature = "changes")]
         let told = answered.told.take();
+        #[cfg(feature = "changes")]
+        let replies: Vec<u64> = answered.rows.iter().filter_map(reply_to).collect();
         let diffs = self.timeline.read(range, answered);
         self.reader.brought(diffs.len());
         line.show(&self.id, diffs);
@@ -223,6 +233,8 @@ impl Thread {
         if let Some(told) = told {
             self.told(line, purpose, lowest, told);
         }
+        #[cfg(feature = "changes")]
+        replies.into_iter().for_each(|seq| self.want_quoted(seq));
         self.reader.done(line.now(), purpose, top == 0, top > newest);
         match purpose {
             Purpose::Newest { cause, .. } => {
@@ -234,6 +246,8 @@ impl Thread {
                 }
             }
             Purpose::Older => self.settle_older(line, Ok(())),
+            #[cfg(feature = "changes")]
+            Purpose::Quote => {}
             Purpose::Hole => {}
         }
     }

@@ -49,6 +49,9 @@ pub(super) enum Purpose {
     },
     Hole,
     Older,
+    /// A message that others reply to.
+    #[cfg(feature = "changes")]
+    Quote,
 }
 
 /// Why the newest page is read.

@@ -206,8 +206,12 @@ impl Reader {
         if !line.reached(self.backoff.until()) {
             return false;
         }
+        #[cfg(feature = "changes")]
+        let quote = self.is_loaded() && timeline.quote().is_some();
+        #[cfg(not(feature = "changes"))]
+        let quote = false;
         if self.newest.is_none()
-            && (self.news != News::Known || timeline.hole().is_some())
+            && (self.news != News::Known || timeline.hole().is_some() || quote)
             && line.reached(self.pace.next_at())
             && let Some(wanted) = self.next_read(line, timeline, situation)
         {
@@ -252,7 +256,12 @@ impl Reader {
                 let purpose = Purpose::Newest { cause, early: !situation.known };
                 Some(Wanted { purpose, range: timeline.newest_page(), known: timeline.known() })
             }
-            _ => timeline.hole().map(|range| Wanted { purpose: Purpose::Hole, range, known: None }),
+            _ => {
+                let hole = timeline.hole().map(|range| (Purpose::Hole, range));
+                #[cfg(feature = "changes")]
+                let hole = hole.or_else(|| Some((Purpose::Quote, timeline.quote()?)));
+                hole.map(|(purpose, range)| Wanted { purpose, range, known: None })
+            }
         }
     }
 
@@ -362,6 +371,8 @@ impl Reader {
                 self.first = First::Loaded;
                 self.poll.read(now, newer);
             }
+            #[cfg(feature = "changes")]
+            Purpose::Quote => {}
             Purpose::Hole | Purpose::Older => {}
         }
     }

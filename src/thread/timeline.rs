@@ -30,9 +30,19 @@ pub struct Timeline {
     /// Which changes of them are known.
     #[cfg(feature = "changes")]
     pub revs: Revs,
-    /// Messages that others reply to: the page was told of them wherever they are.
+    /// Messages that others reply to.
     #[cfg(feature = "changes")]
-    pub quoted: Vec<u64>,
+    pub quotes: Quotes,
+}
+
+/// Messages that others reply to, wherever they are.
+#[cfg(feature = "changes")]
+#[derive(Debug, Default)]
+pub struct Quotes {
+    /// The page was told of them.
+    pub told: Vec<u64>,
+    /// They are to be read.
+    pub wanted: Vec<u64>,
 }
 
 /// Whether what is here may be wrong. If so the newest page is read whole.
@@ -76,7 +86,7 @@ impl Timeline {
             #[cfg(feature = "changes")]
             revs: Revs::default(),
             #[cfg(feature = "changes")]
-            quoted: Vec::new(),
+            quotes: Quotes::default(),
         }
     }
 
@@ -377,6 +387,12 @@ impl Timeline {
     /// The number of the first message that is here, or was said not to be; `None` where nothing is.
     pub fn first(&self) -> Option<u64> {
         self.covered.first()
+    }
+
+    /// What to read of a message that others reply to.
+    pub fn quote(&self) -> Option<SeqRange> {
+        let seq = *self.quotes.wanted.first()?;
+        Some(SeqRange { after: seq - 1, before: Some(seq + 1), limit: 1 })
     }
 
     /// Whether the message with the number `seq` is here.
