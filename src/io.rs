@@ -15,9 +15,9 @@ use crate::change::{Change, PendingChange};
 #[cfg(feature = "inbox")]
 use crate::conversation::{InboxDiff, Markers};
 use crate::error::ChatError;
-use crate::message::{Message, MessageId, PendingMessage};
 #[cfg(feature = "changes")]
 use crate::message::Row;
+use crate::message::{Message, MessageId, PendingMessage};
 use crate::thread_id::ThreadId;
 
 /// The time, as two clocks in milliseconds.

@@ -62,7 +62,7 @@ impl Json for Value {
         self.0.as_string()
     }
 
-    #[cfg(feature = "inbox")]
+    #[cfg(any(feature = "inbox", feature = "changes"))]
     fn is_true(&self) -> bool {
         self.0.is_truthy()
     }

@@ -167,7 +167,15 @@ mod tests {
     use crate::message::MessageId;
 
     fn preview(seq: u64, sender: Sender) -> Preview {
-        Preview { id: MessageId(seq.into()), seq, sender, body: "x".into(), created_at: "t".into(), deleted: false, rev: 0 }
+        Preview {
+            id: MessageId(seq.into()),
+            seq,
+            sender,
+            body: "x".into(),
+            created_at: "t".into(),
+            deleted: false,
+            rev: 0,
+        }
     }
 
     fn count(seq: u64, unread: u32) -> Option<Count> {

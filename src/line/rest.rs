@@ -367,9 +367,15 @@ mod tests {
             (url.replace("https://x/rest/v1/rpc/", ""), body)
         };
         let id = MessageId(7).text();
-        assert_eq!(asked(Change::Edit("a \"b\"".into())), ("edit_chat_message".into(), json!({"_id": id, "_body": "a \"b\""})));
+        assert_eq!(
+            asked(Change::Edit("a \"b\"".into())),
+            ("edit_chat_message".into(), json!({"_id": id, "_body": "a \"b\""}))
+        );
         assert_eq!(asked(Change::Unsend), ("unsend_chat_message".into(), json!({"_id": id})));
-        assert_eq!(asked(Change::React(Some("👍".into()))), ("react_chat_message".into(), json!({"_id": id, "_emoji": "👍"})));
+        assert_eq!(
+            asked(Change::React(Some("👍".into()))),
+            ("react_chat_message".into(), json!({"_id": id, "_emoji": "👍"}))
+        );
         assert_eq!(asked(Change::React(None)), ("react_chat_message".into(), json!({"_id": id, "_emoji": null})));
     }
 

@@ -143,7 +143,11 @@ impl Changes {
 impl Changes {
     /// Asks for the next change. `may_ask`: whether its message is in the table, as far as this page knows.
     pub fn drive<V>(&mut self, line: &mut Line<V>, access: &Access, may_ask: impl Fn(MessageId) -> bool) {
-        if self.in_flight.is_some() || line.sending.restoring || !self.is_waiting() || !line.reached(self.backoff.until()) {
+        if self.in_flight.is_some()
+            || line.sending.restoring
+            || !self.is_waiting()
+            || !line.reached(self.backoff.until())
+        {
             return;
         }
         let next = self.pending.iter().filter(|pending| may_ask(pending.id));

@@ -109,8 +109,8 @@ impl Thread {
                 self.timeline.revs.took(now, rev, true);
             }
             Changed::Already => self.timeline.revs.took(now, rev, true),
-            Changed::Missing if alone && !mutated(Mutation::DropUnloaded) => self.timeline.revs.told_of(now, rev),
-            Changed::Older | Changed::Missing => self.timeline.revs.took(now, rev, false),
+            Changed::Missing if alone => self.timeline.revs.told_of(now, rev),
+            Changed::Older | Changed::Missing => self.timeline.revs.took(now, rev, mutated(Mutation::DropUnloaded)),
             Changed::Denied => {
                 self.timeline.outdate();
                 self.reader.want_news();

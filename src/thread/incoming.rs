@@ -1,11 +1,11 @@
 //! What follows from what the server says.
 
+#[cfg(feature = "changes")]
+use super::changing::reply_to;
 use super::read::{Cause, Purpose};
 use super::reader;
 use super::sender;
 use super::timeline::Answered;
-#[cfg(feature = "changes")]
-use super::changing::reply_to;
 use super::{Thread, ensure, place};
 #[cfg(feature = "inbox")]
 use crate::conversation::Preview;

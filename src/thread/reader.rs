@@ -237,12 +237,7 @@ impl Reader {
     }
 
     /// What to read next at the newest end: the newest page if it is wanted, and else a hole.
-    fn next_read<V>(
-        &mut self,
-        line: &mut Line<V>,
-        timeline: &mut Timeline,
-        situation: Situation,
-    ) -> Option<Wanted> {
+    fn next_read<V>(&mut self, line: &mut Line<V>, timeline: &mut Timeline, situation: Situation) -> Option<Wanted> {
         match self.news {
             // A poll goes with those of other threads.
             News::Wanted { cause, not_before }

@@ -147,7 +147,8 @@ impl Server {
         let (last_seq, last_rev) = (table.rows.len(), table.log.last_rev());
         self.events.push((format!("chat:{thread}"), "CHANGE", row));
         if !self.no_inbox && (unsent || index + 1 == last_seq) {
-            let payload = json!({"thread_id": thread, "last_seq": last_seq, "rev": last_rev, "message": preview(newest)});
+            let payload =
+                json!({"thread_id": thread, "last_seq": last_seq, "rev": last_rev, "message": preview(newest)});
             let person = thread.split("__").next().expect("two people");
             self.events.push((inbox_of(person), "THREAD", payload.clone()));
             self.events.push((inbox_of(other(thread, person)), "THREAD", payload));

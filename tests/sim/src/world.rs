@@ -1205,7 +1205,15 @@ impl World {
         let body = format!("{fate}{} says {}", self.tabs[tab].person, self.sent.len());
         trace!(self, "{}{tab} types {:?} {}", self.tabs[tab].person, body, id.text());
         let edits = Vec::new();
-        self.sent.push(Sent { id, tab, thread: thread.clone(), body: body.clone(), edits, discarded: false, retried: false });
+        self.sent.push(Sent {
+            id,
+            tab,
+            thread: thread.clone(),
+            body: body.clone(),
+            edits,
+            discarded: false,
+            retried: false,
+        });
         self.feed(tab, Input::Send { thread: thread.clone(), id, body, reply_to })?;
         if !self.tabs[tab].screens[thread].messages.iter().any(|m| m.id() == id) {
             return Err("a send without a bubble".into());
@@ -1612,11 +1620,16 @@ impl World {
                     continue;
                 }
                 let thread = topic.strip_prefix("realtime:chat:").unwrap_or_default();
-                let rows = self.server.threads.get(thread).map_or(0, |table| table.rows.len() as u64);
-                let screen = tab.screens.iter().find(|(id, _)| id.as_str() == thread);
-                let shown = screen.and_then(|(_, screen)| screen.seqs().last().copied()).unwrap_or(0);
-                if shown != rows && tab.open.iter().any(|(id, n)| id.as_str() == thread && *n > 0) {
+                let table = self.server.threads.get(thread).map_or(&[][..], |table| &table.rows);
+                let rows = table.len() as u64;
+                let screen = tab.screens.iter().find(|(id, _)| id.as_str() == thread).map(|(_, screen)| screen);
+                let shown = screen.and_then(|screen| screen.seqs().last().copied()).unwrap_or(0);
+                let open = tab.open.iter().any(|(id, n)| id.as_str() == thread && *n > 0);
+                if shown != rows && open {
                     return Err(format!("{} shows {shown} of {rows} {PROMPT} ms after its join", tab.person));
+                }
+                if open && !screen.is_none_or(|screen| screen.shows(table)) {
+                    return Err(format!("{} shows what has changed {PROMPT} ms after that", tab.person));
                 }
             }
         }
@@ -1655,7 +1668,8 @@ impl World {
         let mut last: BTreeMap<(TabId, &str), u64> = BTreeMap::new();
         for sent in &self.sent {
             let table = self.server.threads.get(sent.thread.as_str());
-            let originals = table.into_iter().flat_map(|table| (0..table.rows.len()).map(|index| table.log.original(index)));
+            let originals =
+                table.into_iter().flat_map(|table| (0..table.rows.len()).map(|index| table.log.original(index)));
             let said = |body: &str| body == sent.body || sent.edits.iter().any(|edit| edit == body);
             let found: Vec<_> = originals.filter(|row| row["body"].as_str().is_some_and(said)).collect();
             match found.as_slice() {

@@ -689,7 +689,10 @@ fn who_writes_in_two_tabs_numbers_by_the_clock() {
         story.feed(Input::Restoring(true));
         story.feed(Input::Open { thread: thread(), page_size: 50 });
         let now = Now { mono: story.now, wall: 20_000 * DAY + story.now };
-        story.engine.handle(now, Input::Send { thread: thread(), id: MessageId(tab + 1), body: "hello".into(), reply_to: None });
+        story.engine.handle(
+            now,
+            Input::Send { thread: thread(), id: MessageId(tab + 1), body: "hello".into(), reply_to: None },
+        );
         while let Some(output) = story.engine.poll() {
             if let Output::Store(_, draft) = output {
                 orders.push(draft.order);
@@ -1022,7 +1025,8 @@ fn what_waits_is_not_taken_for_sent_because_the_last_visit_says_so() {
         let mut page = cached(&story);
         page.as_array_mut().expect("rows").push(json!({"id": id.text(), "thread_id": "ana__ben", "seq": 2,
             "sender_mongo_id": "ana", "body": "mine", "created_at": "2026-01-01T00:00:00+00:00"}));
-        let messages = vec![PendingMessage { id, body: "mine".into(), reply_to: None, written_at: 1, order: 1, error: None }];
+        let messages =
+            vec![PendingMessage { id, body: "mine".into(), reply_to: None, written_at: 1, order: 1, error: None }];
         story.feed(Input::Restoring(true));
         story.open();
         let mut inputs = [Input::Restore { thread: thread(), messages }, Input::Cached { thread: thread(), page }];

@@ -2,7 +2,7 @@
 
 use super::{TabId, World};
 use crate::tab::Tab;
-use chopped_chat::{Change, Input, Message, MessageId, ThreadId};
+use chopped_chat::{Change, Input, Message, MessageId, Sender, ThreadId};
 
 /// What somebody wants to become of a message.
 #[derive(Debug)]
@@ -73,9 +73,10 @@ impl World {
             Change::React(_) => "page: react",
         });
         trace!(self, "{}{tab} changes {}: {change:?}", self.tabs[tab].person, id.text());
-        // What is not sent may be discarded, and may come to be sent all the same.
-        let pending = self.tabs[tab].screens[thread].pending().any(|(pending, _)| pending == id);
-        let settled = pending && change == Change::Unsend;
+        // What is not sent may be discarded, and may come to be sent all the same. Another's can't be unsent.
+        let message = self.tabs[tab].screens[thread].messages.iter().find(|message| message.id() == id);
+        let mine = matches!(message, Some(Message::Sent(row)) if row.sender == Sender::Me);
+        let settled = change == Change::Unsend && !mine;
         self.intents.push(Intent { tab, thread: thread.clone(), id, change: change.clone(), settled });
         self.feed(tab, Input::Change { thread: thread.clone(), id, change })
     }
@@ -84,7 +85,9 @@ impl World {
     fn discard_refused(&mut self, tab: TabId, thread: &ThreadId, retry: bool) -> Result<(), String> {
         let mine = self.tabs[tab].stored_changes.values();
         let refused = mine.filter(|(of, change)| of == thread && change.refused.is_some()).map(|(_, change)| change.id);
-        let Some(id) = refused.take(1).next().filter(|id| self.tabs[tab].changing.contains_key(id)) else { return Ok(()) };
+        let Some(id) = refused.take(1).next().filter(|id| self.tabs[tab].changing.contains_key(id)) else {
+            return Ok(());
+        };
         let thread = thread.clone();
         if retry {
             self.hit("page: retry a change");
@@ -158,9 +161,10 @@ impl World {
         }
         for (n, intent) in self.intents.iter().enumerate().filter(|(_, intent)| !intent.settled) {
             let later = |newer: &&Intent| newer.tab == intent.tab && newer.id == intent.id;
-            let superseded = self.intents[n + 1..].iter().filter(later).any(|newer| {
-                newer.change == Change::Unsend || newer.change.kind() == intent.change.kind()
-            });
+            let superseded = self.intents[n + 1..]
+                .iter()
+                .filter(later)
+                .any(|newer| newer.change == Change::Unsend || newer.change.kind() == intent.change.kind());
             let unsent = self.intents[..n].iter().filter(later).any(|older| older.change == Change::Unsend);
             let Some(table) = self.server.threads.get(intent.thread.as_str()) else { continue };
             let Some(index) = table.rows.iter().position(|row| row["id"] == intent.id.text()) else { continue };
@@ -176,7 +180,12 @@ impl World {
                 }
             };
             if !superseded && !unsent && !table.log.ever(index, done) {
-                return Err(format!("{}'s change is lost: {:?} of {}", self.tabs[intent.tab].person, intent.change, intent.id.text()));
+                return Err(format!(
+                    "{}'s change is lost: {:?} of {}",
+                    self.tabs[intent.tab].person,
+                    intent.change,
+                    intent.id.text()
+                ));
             }
         }
         Ok(())
