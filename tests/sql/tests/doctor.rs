@@ -245,7 +245,8 @@ async fn a_project_without_an_inbox_or_changes_has_nothing_either() -> Result<()
     for without in [&["inbox"][..], &["changes"], &["inbox", "changes"]] {
         let database = Database::new_project().await?;
         let owner = database.owner().await?;
-        for file in migration_files()?.iter().filter(|file| !without.iter().any(|word| file_name(file).contains(word))) {
+        for file in migration_files()?.iter().filter(|file| !without.iter().any(|word| file_name(file).contains(word)))
+        {
             owner.batch_execute(&std::fs::read_to_string(file)?).await?;
         }
         for row in ask(&database).await? {
