@@ -33,10 +33,13 @@ begin
       from jsonb_array_elements(_threads) t (value)
   loop
     if has_changes and known_rev is not null then
-      thread := chat_private.thread_page(caller, wanted, known, 9223372036854775807, least(room, 50), known_rev, least(room, 200));
-      continue when thread is null;
+      select jsonb_build_object('thread_id', wanted, 'last_seq', p.last_seq, 'last_rev', p.last_rev,
+                                'messages', p.messages, 'quoted', p.quoted, 'changes', p.changes)
+        into thread
+        from chat_private.thread_page(caller, wanted, known, 9223372036854775807, least(room, 50), known_rev, least(room, 200)) p
+       where p.last_seq is not null;
+      continue when not found;
       room := room - jsonb_array_length(thread -> 'messages') - coalesce(jsonb_array_length(nullif(thread -> 'changes', 'null')), 0);
-      thread := jsonb_build_object('thread_id', wanted) || thread;
     else
       select t.last_seq into newest from public.chat_threads t
        where t.thread_id = wanted and (t.user_a_supabase_id = caller or t.user_b_supabase_id = caller);

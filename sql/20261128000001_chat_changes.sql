@@ -103,16 +103,12 @@ commit;
 begin;
 set local lock_timeout = '5s';
 
--- A message as the API and the broadcasts tell it. What a later version tells is a member more.
+-- What the API and the broadcasts tell of a message, less what is null. A later version may tell more.
 create or replace view chat_private.public_messages as
-  select m.id, m.thread_id, m.seq, m.rev, m.reply_to,
-         jsonb_strip_nulls(jsonb_build_object(
-           'id', m.id, 'thread_id', m.thread_id, 'sender_mongo_id', m.sender_mongo_id, 'body', m.body, 'created_at', m.created_at,
-           'seq', m.seq, 'rev', m.rev, 'edited_at', m.edited_at, 'deleted_at', m.deleted_at, 'reply_to', m.reply_to,
-           'reaction_a', m.reaction_a, 'reaction_b', m.reaction_b)) as message
+  select m.id, m.thread_id, m.sender_mongo_id, m.body, m.created_at, m.seq, m.rev, m.edited_at, m.deleted_at, m.reply_to, m.reaction_a, m.reaction_b
     from public.chat_messages m;
 revoke all on chat_private.public_messages from public, anon, authenticated, service_role;
-comment on view chat_private.public_messages is 'Each message with what everybody in its thread is told of it.';
+comment on view chat_private.public_messages is 'What both people of a thread are told of its messages.';
 
 -- As number_message: the thread's row is held until commit. Whoever changes a message has it numbered, the owner in the
 -- dashboard as well.
@@ -158,7 +154,8 @@ begin
      or exists (select from public.chat_messages m where m.thread_id = new.thread_id and m.rev > new.rev) then
     return null;
   end if;
-  perform realtime.send(p.message, 'CHANGE', 'chat:' || new.thread_id, true) from chat_private.public_messages p where p.id = new.id;
+  perform realtime.send(jsonb_strip_nulls(to_jsonb(p)), 'CHANGE', 'chat:' || new.thread_id, true)
+     from chat_private.public_messages p where p.id = new.id;
   -- What an inbox shows: the newest message, and how many are unread.
   if to_regprocedure('chat_private.uses_inbox(uuid)') is null -- 20261127000001 makes it
      or not (old.deleted_at is null and new.deleted_at is not null)
@@ -221,7 +218,7 @@ set local lock_timeout = '5s';
 -- Nobody has a right to change a message: this does it for them, having looked who asks. It locks the thread's row before the
 -- message, as a send does, and no row of a thread that is not the caller's. What is already as it is asked for gets no number:
 -- somebody whose answer was lost asks again.
-create or replace function chat_private.change_message(_id uuid, _kind text, _value text) returns jsonb
+create or replace function chat_private.change_message(_id uuid, _kind text, _value text) returns json
 language plpgsql security definer set search_path = '' as $$
 declare
   caller constant uuid := auth.uid();
@@ -285,7 +282,7 @@ begin
            reaction_a = message.reaction_a, reaction_b = message.reaction_b
      where m.id = _id;
   end if;
-  return (select p.message from chat_private.public_messages p where p.id = _id);
+  return (select json_strip_nulls(row_to_json(p)) from chat_private.public_messages p where p.id = _id);
 end
 $$;
 comment on function chat_private.change_message(uuid, text, text) is
@@ -294,63 +291,68 @@ comment on function chat_private.change_message(uuid, text, text) is
 -- STABLE, so that all its statements see one snapshot, that of the call: sync_chat's, where that asks. A page that is older
 -- than a change which came while it was under way is told by its last_rev.
 create or replace function chat_private.thread_page(
-  _caller uuid, _thread_id text, _after bigint, _before bigint, _limit integer, _known bigint, _most integer
-) returns jsonb
+  _caller uuid, _thread_id text, _after bigint, _before bigint, _limit integer, _known bigint, _most integer,
+  out last_seq bigint, out last_rev bigint, out messages json, out quoted json, out changes json
+)
 language plpgsql stable security definer set search_path = '' as $$
 declare
-  newest record;
-  page record;
-  quoted jsonb := '[]';
-  changes jsonb := '[]';
-  answer jsonb;
+  first bigint;
+  originals bigint[];
 begin
-  select t.last_seq, t.last_rev into newest from public.chat_threads t
+  select t.last_seq, t.last_rev into last_seq, last_rev from public.chat_threads t
    where t.thread_id = _thread_id and (t.user_a_supabase_id = _caller or t.user_b_supabase_id = _caller);
   if not found then
-    return null;
+    return;
   end if;
-  select coalesce(jsonb_agg(m.message order by m.seq desc), '[]') as messages, min(m.seq) as first, array_agg(distinct m.reply_to) as originals
-    into page
-    from (select p.message, p.seq, p.reply_to
+  select coalesce(json_strip_nulls(json_agg(m order by m.seq desc)), '[]'), min(m.seq), array_agg(distinct m.reply_to)
+    into messages, first, originals
+    from (select *
             from chat_private.public_messages p
            where p.thread_id = _thread_id and p.seq > _after and p.seq < _before
            order by p.seq desc
            limit _limit) m;
-  if page.originals[1] < page.first then
-    select coalesce(jsonb_agg((select p.message from chat_private.public_messages p where p.thread_id = _thread_id and p.seq = o.seq)), '[]')
+  quoted := '[]';
+  if originals[1] < first then -- They are sorted.
+    select coalesce(json_agg(q.message) filter (where q.message is not null), '[]')
       into quoted
-      from unnest(page.originals) o (seq)
-     where o.seq < page.first;
+      from (select (select json_strip_nulls(row_to_json(p)) from chat_private.public_messages p
+                     where p.thread_id = _thread_id and p.seq = o.seq) as message
+              from unnest(originals) o (seq)
+             where o.seq < first
+            offset 0) q;
   end if;
-  answer := jsonb_build_object(
-    'last_seq', newest.last_seq, 'last_rev', newest.last_rev, 'messages', page.messages, 'quoted', quoted);
-  if _known is null then
-    return answer;
-  end if;
-  if newest.last_rev > _known then
-    select case when count(*) <= _most then coalesce(jsonb_agg(m.message order by m.rev), '[]') end
+  changes := '[]';
+  if last_rev > _known then
+    select case when count(*) <= _most then json_strip_nulls(json_agg(m order by m.rev)) end
       into changes
-      from (select p.message, p.rev
+      from (select *
               from chat_private.public_messages p
              where p.thread_id = _thread_id and p.rev > _known
              order by p.rev
              limit _most + 1) m;
   end if;
-  return answer || jsonb_build_object('changes', changes);
 end
 $$;
 comment on function chat_private.thread_page(uuid, text, bigint, bigint, integer, bigint, integer) is
-  'A page of one of this person''s threads, the originals that it answers and, after _known, what has changed, null where that is more than _most; null where the thread is not theirs.';
+  'A page of one of this person''s threads, the originals that it answers and, after _known, what has changed, null where that is more than _most. All null where the thread is not theirs.';
 
 create or replace function chat_private.list_chat_page(_thread_id text, _after bigint, _before bigint, _limit integer, _known bigint) returns json
 language plpgsql stable security definer set search_path = '' as $$
 declare
-  page constant jsonb := chat_private.thread_page(auth.uid(), _thread_id, _after, _before, least(_limit, 1000), _known, 200);
+  page record;
+  windows record;
 begin
-  return coalesce(page, '{"last_seq": 0, "last_rev": 0, "messages": [], "quoted": []}') || jsonb_build_object(
-    'edit_within', (select extract(epoch from l.edit_window)::bigint from public.chat_limits l),
-    'unsend_within', (select extract(epoch from l.unsend_window)::bigint from public.chat_limits l),
-    'now', clock_timestamp());
+  select * into page from chat_private.thread_page(auth.uid(), _thread_id, _after, _before, least(_limit, 1000), _known, 200);
+  select extract(epoch from l.edit_window)::bigint as edit, extract(epoch from l.unsend_window)::bigint as unsend
+    into windows from public.chat_limits l;
+  return (
+    select json_object_agg(m.name, m.value)
+      from (values
+        ('last_seq', to_json(coalesce(page.last_seq, 0))), ('last_rev', to_json(coalesce(page.last_rev, 0))),
+        ('messages', coalesce(page.messages, '[]')), ('quoted', coalesce(page.quoted, '[]')), ('changes', page.changes),
+        ('edit_within', to_json(windows.edit)), ('unsend_within', to_json(windows.unsend)), ('now', to_json(clock_timestamp()))
+      ) m (name, value)
+     where m.name <> 'changes' or _known is not null and page.last_seq is not null);
 end
 $$;
 comment on function chat_private.list_chat_page(text, bigint, bigint, integer, bigint) is
@@ -365,19 +367,19 @@ grant execute on function chat_private.change_message(uuid, text, text) to authe
 grant execute on function chat_private.list_chat_page(text, bigint, bigint, integer, bigint) to authenticated;
 
 -- Parsed when they are made, as sync_chat.
-create or replace function public.edit_chat_message(_id uuid, _body text) returns jsonb
+create or replace function public.edit_chat_message(_id uuid, _body text) returns json
 language sql set search_path = ''
 return chat_private.change_message(_id, 'edit', _body);
 comment on function public.edit_chat_message(uuid, text) is
   'Gives a message of the caller''s another body, within chat_limits.edit_window, and returns it as list_chat_page has it. Idempotent. Errors: CH403 no message of theirs, CH409 it is unsent, CH410 it is too old, 23514 empty or longer than 4000 characters; HTTP status 429 too many (chat_limits).';
 
-create or replace function public.unsend_chat_message(_id uuid) returns jsonb
+create or replace function public.unsend_chat_message(_id uuid) returns json
 language sql set search_path = ''
 return chat_private.change_message(_id, 'unsend', null);
 comment on function public.unsend_chat_message(uuid) is
   'Takes a message of the caller''s back, within chat_limits.unsend_window: what is left is its number, and when. Returns it as list_chat_page has it. Idempotent. Errors: CH403 no message of theirs, CH410 it is too old; HTTP status 429 too many (chat_limits).';
 
-create or replace function public.react_chat_message(_id uuid, _emoji text default null) returns jsonb
+create or replace function public.react_chat_message(_id uuid, _emoji text default null) returns json
 language sql set search_path = ''
 return chat_private.change_message(_id, 'react', _emoji);
 comment on function public.react_chat_message(uuid, text) is
