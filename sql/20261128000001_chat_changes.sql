@@ -289,12 +289,13 @@ comment on function chat_private.change_message(uuid, text, text) is
   'Edits, unsends or reacts to a message as the signed-in user: what edit_chat_message, unsend_chat_message and react_chat_message do.';
 
 -- STABLE, so that all its statements see one snapshot, that of the call: sync_chat's, where that asks. A page that is older
--- than a change which came while it was under way is told by its last_rev.
+-- than a change which came while it was under way is told by its last_rev. Without bitmaps, since the planner would sort what
+-- it takes for a few changes, and they may be as many as the thread has messages: in the index's order the limit ends the scan.
 create or replace function chat_private.thread_page(
   _caller uuid, _thread_id text, _after bigint, _before bigint, _limit integer, _known bigint, _most integer,
   out last_seq bigint, out last_rev bigint, out messages json, out quoted json, out changes json
 )
-language plpgsql stable security definer set search_path = '' as $$
+language plpgsql stable security definer set search_path = '' set enable_bitmapscan = off as $$
 declare
   first bigint;
   originals bigint[];
