@@ -314,6 +314,45 @@ async fn the_numbers_of_sixteen_callers_have_no_hole() -> Result<()> {
     Ok(())
 }
 
+/// One begins while the other is not committed: it waits, sees what that one did, and has the next number.
+#[tokio::test]
+async fn of_two_at_once_each_keeps_what_the_other_did() -> Result<()> {
+    let database = Database::with_people().await?;
+    let id = sent(&database, Ana, Ben, "x").await?;
+    let other = sent(&database, Ben, Ana, "y").await?;
+    let update = |id: Uuid| format!("update public.chat_messages set body = body || '!' where id = '{id}'");
+    let react = |emoji: &str| format!("select public.react_chat_message('{id}', '{emoji}')");
+    // As the two people, and as the owner past the functions.
+    for (people, first, second) in
+        [(true, react("a"), react("b")), (false, update(id), update(other)), (false, update(id), update(id))]
+    {
+        let mut clients = [database.superuser().await?, database.superuser().await?];
+        let [one, two] = &mut clients;
+        let (one, two) = (one.transaction().await?, two.transaction().await?);
+        if people {
+            Actor::User(Ana).enter(&one).await?;
+            Actor::User(Ben).enter(&two).await?;
+        }
+        one.batch_execute(&first).await?;
+        let superuser = database.superuser().await?;
+        let both = async {
+            tokio::try_join!(two.batch_execute(&second), async {
+                let waiting = "select count(*)::text from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
+                while text(&superuser, waiting).await.is_ok_and(|waiting| waiting == "0") {
+                    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+                }
+                one.commit().await
+            })
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(30), both).await.context("the second did not wait")??;
+        two.commit().await?;
+    }
+    let row = edit(&database, Ana, id, "z").await?;
+    assert_eq!((&row["reaction_a"], &row["reaction_b"], &row["rev"]), (&json!("a"), &json!("b"), &json!(7)));
+    assert_eq!(last_rev(&database).await?, 7);
+    Ok(())
+}
+
 /// What is changed past the functions is told as well, of one statement the newest.
 #[tokio::test]
 async fn a_change_in_the_dashboard_is_numbered_too() -> Result<()> {
