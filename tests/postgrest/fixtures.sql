@@ -123,7 +123,8 @@ $$;
 
 revoke all on all functions in schema public from anon;
 grant execute on all functions in schema public to authenticated, service_role;
-revoke execute on function public.insert_chat_message, public.list_chat_messages, public.sync_chat from service_role;
+revoke execute on function public.insert_chat_message, public.list_chat_messages, public.sync_chat, public.list_chat_page,
+  public.edit_chat_message, public.unsend_chat_message, public.react_chat_message from service_role;
 revoke execute on function public.link_chat_identity, public.ensure_chat_thread from public, anon, authenticated;
 create function public.forbidden() returns void language sql as $$ select $$;
 revoke all on function public.forbidden from public, anon, authenticated;

@@ -27,14 +27,18 @@ truncate public.chat_messages, public.chat_threads, public.chat_identities, publ
   chat_private.inbox_starts, public.items;
 alter table public.chat_messages disable trigger user;
 insert into public.chat_identities values ${people.map(({ mongoId, id }) => `('${mongoId}', '${id}')`)};
-insert into public.chat_threads (thread_id, user_a_mongo_id, user_b_mongo_id, user_a_supabase_id, user_b_supabase_id, created_at, last_message_at, last_seq)
-values ('${threadId}', '${ana.mongoId}', '${ben.mongoId}', '${ana.id}', '${ben.id}', '2026-01-01', '2026-01-01T00:00:05Z', 5);
+insert into public.chat_threads (thread_id, user_a_mongo_id, user_b_mongo_id, user_a_supabase_id, user_b_supabase_id, created_at, last_message_at, last_seq, last_rev)
+values ('${threadId}', '${ana.mongoId}', '${ben.mongoId}', '${ana.id}', '${ben.id}', '2026-01-01', '2026-01-01T00:00:05Z', 5, 2);
 insert into public.chat_messages (id, thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body, created_at, seq)
 values ${[1, 2, 3, 4, 5].map((n) => {
   const [from, to] = n % 2 ? [ana, ben] : [ben, ana]
   const body = n === 3 ? `it''s "three", \\ é 🙂` : `message ${n}`
   return `('${messageId(n)}', '${threadId}', '${from.id}', '${from.mongoId}', '${to.mongoId}', '${body}', '2026-01-01T00:00:0${n}.${n}Z', ${n})`
 })};
+-- The third answers the second and has a reaction; the fifth is unsent. Old ones can be edited, and no longer unsent.
+update public.chat_messages set reply_to = 2, reaction_a = '🙂', rev = 1 where seq = 3;
+update public.chat_messages set body = '', deleted_at = '2026-01-02', rev = 2 where seq = 5;
+update public.chat_limits set edit_window = null;
 alter table public.chat_messages enable trigger user;
 insert into public.items (id, name, parent, owner, note, data, at) values
   (1, 'one', null, '${ana.id}', 'first', '{"a": {"b": [1, 2]}, "n": 9007199254740993}', '2026-01-01T10:00:00.5Z'),

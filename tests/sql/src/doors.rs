@@ -248,6 +248,87 @@ pub const DOORS: &[Door] = &[
     ("select public.ensure_chat_thread('cleo', 'dan')", BACKEND),
     ("select public.erase_chat_person('{my_mongo}')", BACKEND),
     ("select public.erase_chat_person('dan')", BACKEND),
+    // Changing messages. The first and the third of ana__ben are Ana's, the second Ben's; the first is of long ago.
+    ("select public.edit_chat_message('{first}', 'changed')", [NO, "CH403", "CH410", "CH403", "CH403", NO]),
+    ("select public.edit_chat_message('{first}', 'hello')", [NO, "CH403", "1", "CH403", "CH403", NO]),
+    ("select public.edit_chat_message('{second}', 'changed')", [NO, "CH403", "CH403", "1", "CH403", NO]),
+    ("select public.edit_chat_message('{third}', 'changed')", [NO, "CH403", "1", "CH403", "CH403", NO]),
+    ("select public.edit_chat_message('{third}', ' ')", [NO, "CH403", "23514", "CH403", "CH403", NO]),
+    ("select public.edit_chat_message('{third}', null)", [NO, "CH403", "23514", "CH403", "CH403", NO]),
+    ("select public.edit_chat_message('{third}', repeat('x', 4001))", [NO, "CH403", "23514", "CH403", "CH403", NO]),
+    ("select public.edit_chat_message('{taken}', 'changed')", [NO, "1", "CH403", "CH403", "CH403", NO]),
+    ("select public.edit_chat_message('{erins}', 'changed')", [NO, "CH403", "CH403", "CH403", "CH403", NO]),
+    ("select public.edit_chat_message('{zoe}', 'changed')", [NO, "CH403", "CH403", "CH403", "CH403", NO]),
+    ("select public.edit_chat_message(null, null)", [NO, "CH403", "CH403", "CH403", "CH403", NO]),
+    ("select public.unsend_chat_message('{first}')", [NO, "CH403", "CH410", "CH403", "CH403", NO]),
+    ("select public.unsend_chat_message('{second}')", [NO, "CH403", "CH403", "1", "CH403", NO]),
+    ("select public.unsend_chat_message('{third}')", [NO, "CH403", "1", "CH403", "CH403", NO]),
+    ("select public.unsend_chat_message('{taken}')", [NO, "1", "CH403", "CH403", "CH403", NO]),
+    ("select public.unsend_chat_message('{erins}')", [NO, "CH403", "CH403", "CH403", "CH403", NO]),
+    ("select public.unsend_chat_message('{zoe}')", [NO, "CH403", "CH403", "CH403", "CH403", NO]),
+    ("select public.react_chat_message('{first}', '\u{1f44d}')", [NO, "CH403", "1", "1", "CH403", NO]),
+    ("select public.react_chat_message('{second}')", [NO, "CH403", "1", "1", "CH403", NO]),
+    ("select public.react_chat_message('{third}', '')", [NO, "CH403", "23514", "23514", "CH403", NO]),
+    ("select public.react_chat_message('{third}', repeat('x', 33))", [NO, "CH403", "23514", "23514", "CH403", NO]),
+    ("select public.react_chat_message('{taken}', '\u{1f44d}')", [NO, "1", "CH403", "CH403", "CH403", NO]),
+    ("select public.react_chat_message('{erins}', '\u{1f44d}')", [NO, "CH403", "1", "CH403", "CH403", NO]),
+    ("select public.react_chat_message('{zoe}', '\u{1f44d}')", [NO, "CH403", "CH403", "CH403", "CH403", NO]),
+    (
+        // A window of one's own, and a message made younger.
+        "with forged as materialized (select set_config('chat.edit_window', '99 years', true), set_config('chat.unsend_window', '', true))
+         select public.edit_chat_message('{first}', 'changed') from forged",
+        [NO, "CH403", "CH410", "CH403", "CH403", NO],
+    ),
+    ("update public.chat_limits set edit_window = null, unsend_window = null", BACKEND),
+    ("update public.chat_messages set created_at = now() where id = '{first}'", NOBODY),
+    (
+        "insert into public.chat_messages (id, thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body, created_at)
+         values ('{first}', 'ana__ben', '{me}', '{my_mongo}', '{other}', 'x', now()) on conflict (id) do update set created_at = now()",
+        NOBODY,
+    ),
+    ("update public.chat_messages set deleted_at = now(), body = '' where sender_supabase_id = '{me}'", NOBODY),
+    ("update public.chat_messages set reaction_a = 'x', reaction_b = 'x'", NOBODY),
+    ("update public.chat_messages set rev = 1", NOBODY),
+    ("update public.chat_threads set last_rev = 0", NOBODY),
+    ("select chat_private.change_message('{first}', 'react', 'x')", NOBODY),
+    ("select chat_private.thread_page('{ana}', 'ana__ben', 0, 9, 50, 0, 200)", NOBODY),
+    ("select chat_private.list_chat_page('ana__ben', 0, 9, 50, 0)", NOBODY),
+    ("select chat_private.number_change()", NOBODY),
+    ("select chat_private.count_change()", NOBODY),
+    ("select chat_private.announce_change()", NOBODY),
+    ("select chat_private.check_body('x')", NOBODY),
+    ("select * from chat_private.public_messages", NOBODY),
+    ("alter table public.chat_messages disable trigger chat_messages_number_change", NOBODY),
+    (
+        "select * from jsonb_path_query(public.list_chat_page('ana__ben')::jsonb, '$.messages[*]')",
+        [NO, "0", "3", "3", "0", NO],
+    ),
+    (
+        "select * from jsonb_path_query(public.list_chat_page('cleo__dan', 0, 99, 2147483647, 0)::jsonb, '$.*[*]') row where row ? 'body'",
+        [NO, "1", "0", "0", "0", NO],
+    ),
+    (
+        "select * from jsonb_path_query(public.list_chat_page('%')::jsonb, '$.messages[*]')",
+        [NO, "0", "0", "0", "0", NO],
+    ),
+    (
+        "select * from jsonb_path_query(public.list_chat_page(null, null, null, null, null)::jsonb, '$.messages[*]')",
+        [NO, "0", "0", "0", "0", NO],
+    ),
+    (
+        "select * from jsonb_path_query(public.sync_chat('[{\"thread_id\": \"ana__ben\", \"known\": 0}, {\"thread_id\": \"cleo__dan\", \"known\": -1},
+         {\"thread_id\": \"ana__erin\", \"known\": 0}]'), '$.threads[*].messages[*]')",
+        [NO, "1", "4", "3", "0", NO],
+    ),
+    ("select public.sync_chat('[{\"thread_id\": \"ana__ben\", \"known\": \"x\"}]')", [NO, "22P02", "22P02", "22P02", "22P02", NO]),
+    // Replying.
+    ("select public.insert_chat_message('ana__ben', '{my_mongo}', '{other}', 'x', null, 2)", [NO, NO, "1", "1", NO, NO]),
+    ("select public.insert_chat_message('ana__ben', '{my_mongo}', '{other}', 'x', null, 4)", [NO, NO, "23514", "23514", NO, NO]),
+    ("select public.insert_chat_message('ana__ben', '{my_mongo}', '{other}', 'x', null, 0)", [NO, NO, "23514", "23514", NO, NO]),
+    (
+        "select public.insert_chat_messages('ana__ben', '{my_mongo}', '{other}', '[{\"id\": \"{zoe}\", \"body\": \"x\", \"reply_to\": 4}]')",
+        [NO, NO, "23514", "23514", NO, NO],
+    ),
     // The private schema.
     ("select chat_private.number_message()", NOBODY),
     ("select chat_private.count_message()", NOBODY),
@@ -295,14 +376,18 @@ pub const TUTORIAL: &str = "
     create policy \"Anyone can send\" on realtime.messages for insert with check (true);
     create policy \"Everything for users\" on realtime.messages for all to authenticated using (true) with check (true)";
 
-/// An account of its own for what the doors ask for, and a message id to fight over.
+/// An account of its own for what the doors ask for, ids of the messages to name, and one that is too old to be changed.
 pub async fn prepare(database: &Database) -> Result<()> {
     database
         .superuser()
         .await?
         .batch_execute(&fill(
             "insert into auth.users (id, email) values ('{zoe}', 'zoe@example.com');
-             update public.chat_messages set id = '{taken}' where thread_id = 'cleo__dan'",
+             update public.chat_messages set id = (case thread_id when 'ana__ben' then '{first}' when 'cleo__dan' then '{taken}' else '{erins}' end)::uuid
+              where seq = 1;
+             update public.chat_messages set id = '{second}' where thread_id = 'ana__ben' and seq = 2;
+             update public.chat_messages set id = '{third}' where thread_id = 'ana__ben' and seq = 3;
+             update public.chat_messages set created_at = '2020-01-01' where id = '{first}'",
             Actor::Anon,
         ))
         .await?;
@@ -324,7 +409,11 @@ pub fn fill(statement: &str, actor: Actor) -> String {
         .replace("{dan}", &id(Person::Dan))
         .replace("{zoe}", "00000000-0000-0000-0000-00000000beef")
         .replace("{fresh}", r#"{"id": "00000000-0000-4000-8000-00000000f00d", "body": "x"}"#)
-        .replace("{taken}", "00000000-0000-0000-0000-000000007777")
+        .replace("{first}", "00000000-0000-4000-8000-00000000ab01")
+        .replace("{second}", "00000000-0000-4000-8000-00000000ab02")
+        .replace("{third}", "00000000-0000-4000-8000-00000000ab03")
+        .replace("{taken}", "00000000-0000-4000-8000-00000000cd01")
+        .replace("{erins}", "00000000-0000-4000-8000-00000000ae01")
 }
 
 /// Runs a statement as the actor and takes it back.

@@ -13,6 +13,12 @@ use crate::{Actor, Database, Person, file_name, migration_files, sqlstate};
 /// What sql/README.md says to run where the wait of the unique index is too long.
 pub const CONCURRENT_INDEX: &str = "create unique index concurrently if not exists chat_messages_thread_id_seq_key on public.chat_messages (thread_id, seq)";
 
+/// The same for the index of the changes.
+pub const CONCURRENT_REV_INDEX: [&str; 2] = [
+    "alter table public.chat_messages add column if not exists rev bigint",
+    "create unique index concurrently if not exists chat_messages_thread_id_rev_key on public.chat_messages (thread_id, rev) where rev is not null",
+];
+
 /// How long one file took, and the longest that a statement of anybody lasted that was under way then.
 #[derive(Debug)]
 pub struct Step {
@@ -71,6 +77,11 @@ pub async fn upgrade_in_use(database: Database, rows: u64, concurrent_index: boo
         let file = file_name(&path).to_owned();
         if concurrent_index && file.contains("integrity") {
             steps.push(step(&owner, &watch, "the index, concurrently", CONCURRENT_INDEX).await?);
+        }
+        if concurrent_index && file.contains("changes") {
+            for sql in CONCURRENT_REV_INDEX {
+                steps.push(step(&owner, &watch, sql.split(" if").next().unwrap_or(sql), sql).await?);
+            }
         }
         let sql = std::fs::read_to_string(&path)?;
         steps.push(step(&owner, &watch, &file, &sql).await?);

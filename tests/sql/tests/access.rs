@@ -22,6 +22,13 @@ const COLUMNS: &[(&str, &str, [&str; 4])] = &[
     ("chat_messages", "body",               ["1", NO, NO, NO]),
     ("chat_messages", "created_at",         [NO, NO, NO, NO]),
     ("chat_messages", "seq",                [NO, NO, NO, NO]),
+    ("chat_messages", "rev",                [NO, NO, NO, NO]),
+    ("chat_messages", "edited_at",          [NO, NO, NO, NO]),
+    ("chat_messages", "deleted_at",         [NO, NO, NO, NO]),
+    ("chat_messages", "reply_to",           ["23514", NO, NO, NO]), // There are no 77.
+    ("chat_messages", "reaction_a",         [NO, NO, NO, NO]),
+    ("chat_messages", "reaction_b",         [NO, NO, NO, NO]),
+    ("chat_messages", "attachments",        [NO, NO, NO, NO]),
     ("chat_threads", "thread_id",           [NO, "1", NO, NO]),
     ("chat_threads", "user_a_mongo_id",     [NO, "1", NO, NO]),
     ("chat_threads", "user_b_mongo_id",     [NO, "1", NO, NO]),
@@ -30,11 +37,14 @@ const COLUMNS: &[(&str, &str, [&str; 4])] = &[
     ("chat_threads", "created_at",          [NO, NO, NO, NO]),
     ("chat_threads", "last_message_at",     [NO, NO, NO, NO]),
     ("chat_threads", "last_seq",            [NO, NO, NO, NO]),
+    ("chat_threads", "last_rev",            [NO, NO, NO, NO]),
     ("chat_identities", "mongo_id",         [NO, "1", NO, NO]),
     ("chat_identities", "supabase_id",      [NO, "1", NO, NO]),
     ("chat_limits", "id",                   [NO, NO, NO, NO]),
     ("chat_limits", "sends_per_second",     [NO, NO, NO, "1"]),
     ("chat_limits", "send_burst",           [NO, NO, NO, "1"]),
+    ("chat_limits", "edit_window",          [NO, NO, NO, "1"]),
+    ("chat_limits", "unsend_window",        [NO, NO, NO, "1"]),
     ("chat_markers", "thread_id",           [NO, NO, NO, NO]),
     ("chat_markers", "supabase_id",         [NO, NO, NO, NO]),
     ("chat_markers", "read_seq",            [NO, NO, NO, NO]),
@@ -238,6 +248,7 @@ async fn nobody_learns_whether_a_foreign_thread_exists() -> Result<()> {
         "select count(*) from public.chat_threads where thread_id = '{thread}'",
         "select public.sync_chat('[{\"thread_id\": \"{thread}\"}]')::text",
         "select public.mark_chat('[{\"thread_id\": \"{thread}\", \"read\": 1}]')::text",
+        "select (public.list_chat_page('{thread}', _known => 0)::jsonb - 'now')::text",
     ];
     for way in ways {
         let mut answers = Vec::new();
@@ -258,10 +269,35 @@ async fn nobody_learns_whether_a_foreign_thread_exists() -> Result<()> {
     Ok(())
 }
 
+/// Nor whether a message exists; nor does who may read it learn more than that it is not theirs.
+#[tokio::test]
+async fn nobody_learns_whether_a_foreign_message_exists() -> Result<()> {
+    let database = Database::with_people().await?;
+    prepare(&database).await?;
+    let refusal = async |statement: &str| -> Result<String> {
+        let statement = fill(statement, Actor::User(Ana));
+        let refused = database.run(Actor::User(Ana), &statement, &[]).await;
+        let error = refused.err().context("it was allowed")?;
+        let error = error.downcast_ref::<tokio_postgres::Error>().and_then(|error| error.as_db_error());
+        let error = error.context("not the database's word")?;
+        Ok(format!("{:?} {} {:?} {:?}", error.code(), error.message(), error.detail(), error.hint()))
+    };
+    for way in ["edit_chat_message('{id}', 'x')", "unsend_chat_message('{id}')", "react_chat_message('{id}', 'x')"] {
+        let way = format!("select public.{way}");
+        let missing = refusal(&way.replace("{id}", "{zoe}")).await?;
+        assert_eq!(refusal(&way.replace("{id}", "{taken}")).await?, missing, "{way}");
+        if !way.contains("react") {
+            assert_eq!(refusal(&way.replace("{id}", "{second}")).await?, missing, "{way}");
+        }
+    }
+    Ok(())
+}
+
 /// A stranger cannot hold up a thread by keeping a refused insert's transaction open.
 #[tokio::test]
 async fn a_stranger_locks_no_row_of_a_foreign_thread() -> Result<()> {
     let database = Database::with_people().await?;
+    prepare(&database).await?;
     let mut api = database.api().await?;
     let transaction = api.transaction().await?;
     Actor::User(Cleo).enter(&transaction).await?;
@@ -269,6 +305,13 @@ async fn a_stranger_locks_no_row_of_a_foreign_thread() -> Result<()> {
     let refused = transaction.query("select public.insert_chat_message('ana__ben', 'ana', 'ben', 'x')", &[]).await;
     assert!(refused.is_err());
     transaction.batch_execute("rollback to savepoint s").await?;
+    for change in
+        ["edit_chat_message('{first}', 'x')", "unsend_chat_message('{first}')", "react_chat_message('{first}', 'x')"]
+    {
+        let change = fill(&format!("select public.{change}"), Actor::User(Cleo));
+        assert!(transaction.query(&change, &[]).await.is_err());
+        transaction.batch_execute("rollback to savepoint s").await?;
+    }
     let ana = database.run(
         Actor::User(Ana),
         "select public.insert_chat_message('ana__ben', 'ana', 'ben', 'x') from set_config('lock_timeout', '2s', true)",
@@ -327,6 +370,9 @@ fn insert_naming(table: &str, column: &str, kind: &str) -> Result<String> {
             "bigint" | "integer" | "double precision" => "77",
             "boolean" => "true",
             "timestamp with time zone" => "now()",
+            "interval" => "'1 year'",
+            "text" => "'x'",
+            "jsonb" => "'{}'",
             _ => bail!("{table}.{column} is of a kind that no cell knows"),
         };
         row.insert(column, value);

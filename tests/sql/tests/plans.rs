@@ -233,12 +233,15 @@ async fn the_triggers_own_statements_are_index_scans() -> Result<()> {
     let pair = pairs(&database, 1).await?.remove(0);
     let mut client = database.superuser().await?;
     let thread = &pair.thread_id;
+    client.batch_execute(&change(&pair, 200)).await?;
     for sql in [
         format!(
             "select seq, created_at from public.chat_messages where thread_id = '{thread}' order by seq desc limit 1"
         ),
         format!("select last_seq from public.chat_threads where thread_id = '{thread}' for no key update"),
         format!("update public.chat_threads set last_seq = last_seq where thread_id = '{thread}'"),
+        format!("select max(rev) from public.chat_messages where thread_id = '{thread}'"),
+        format!("select from public.chat_messages where thread_id = '{thread}' and rev > 199"),
     ] {
         let explain = format!("explain (analyze, buffers, format json) {sql}");
         let transaction = client.transaction().await?;
@@ -353,6 +356,92 @@ async fn a_customer_who_asks_for_everything_has_only_their_own_read() -> Result<
             assert_eq!(plan.rows_met("chat_messages"), rows, "{sql}: {}", plan.0);
             assert!(plan.buffers() <= 120, "{sql}: {} buffers", plan.buffers());
         }
+    }
+    Ok(())
+}
+
+const REV_INDEX: &str = "chat_messages_thread_id_rev_key";
+
+/// Has the newest messages of a thread changed, a number each.
+fn change(pair: &Pair, count: i64) -> String {
+    format!(
+        "update public.chat_messages set reaction_a = 'x' where thread_id = '{}' and seq > {};
+         analyze public.chat_messages",
+        pair.thread_id,
+        pair.last_seq - count
+    )
+}
+
+/// Who comes back reads what has changed, by one index, and each of its rows once; a page and a change cost the same on any
+/// table.
+#[tokio::test]
+async fn catching_up_is_one_index_scan() -> Result<()> {
+    let (small, big) = (Database::installed().await?, Database::installed().await?);
+    fill(&small, 6_000, 60).await?;
+    fill(&big, 120_000, 1_200).await?;
+    let mut buffers = Vec::new();
+    for database in [&small, &big] {
+        let pair = &pairs(database, 1).await?[0];
+        let mut client = database.superuser().await?;
+        client.batch_execute("update public.chat_limits set edit_window = null, unsend_window = null").await?;
+        client.batch_execute(&change(pair, 200)).await?;
+        client.batch_execute("set enable_bitmapscan = off").await?; // As the function does.
+        client.batch_execute("vacuum public.chat_messages").await?;
+        let (me, thread) = (pair.a_id.to_string(), &pair.thread_id);
+
+        // The statement inside of it.
+        let changes = format!(
+            "select * from chat_private.public_messages p where p.thread_id = '{thread}' and p.rev > 0 order by p.rev limit 201"
+        );
+        let explain_owner = format!("explain (analyze, buffers, format json) {changes}");
+        let plan: Value = client.query_one(&explain_owner, &[]).await?.get(0);
+        let plan = Plan(plan[0].clone());
+        assert_eq!((plan.indexes(), plan.rows_met("chat_messages")), (vec![REV_INDEX], 200.0), "{}", plan.0);
+        assert!(!plan.nodes().iter().any(|node| node["Node Type"] == "Sort"), "{}", plan.0);
+
+        let id = "select id::text from public.chat_messages where thread_id = $1 and sender_supabase_id = $2 order by seq desc limit 1";
+        let id: String = client.query_one(id, &[thread, &pair.a_id]).await?.get(0);
+        let mut spent = Vec::new();
+        for sql in [
+            format!("select public.list_chat_page('{thread}', 0, 9223372036854775807, 50, 0)"),
+            format!("select public.list_chat_page('{thread}', {}, 9223372036854775807, 50, 190)", pair.last_seq),
+            format!("select public.edit_chat_message('{id}', 'x')"),
+            format!("select public.react_chat_message('{id}', 'y')"),
+            format!("select public.unsend_chat_message('{id}')"),
+        ] {
+            explain(&mut client, &me, "", "", &sql).await?;
+            spent.push((explain(&mut client, &me, "", "", &sql).await?.buffers(), sql));
+        }
+        buffers.push(spent);
+
+        // All of the function, in a connection that has counted nothing yet: its 50 messages and 200 changes, and no others.
+        let mut client = database.superuser().await?;
+        let transaction = client.transaction().await?;
+        let claims = json!({"sub": me, "role": "authenticated"}).to_string();
+        transaction.execute("select set_config('request.jwt.claims', $1, true)", &[&claims]).await?;
+        let page: Value =
+            transaction.query_one("select public.list_chat_page($1, _known => 0)", &[thread]).await?.get(0);
+        assert_eq!(page["changes"].as_array().map(Vec::len), Some(200));
+        let scans = "select seq_scan, idx_tup_fetch from pg_stat_xact_user_tables where relname = 'chat_messages'";
+        let scans = transaction.query_one(scans, &[]).await?;
+        assert_eq!((scans.get::<_, i64>(0), scans.get::<_, i64>(1)), (0, 250));
+        transaction.rollback().await?;
+
+        // However many there are, no more than that are too many.
+        client.batch_execute(&change(pair, 500).replace("'x'", "'y'")).await?;
+        client.batch_execute("vacuum public.chat_messages").await?;
+        let mut client = database.superuser().await?;
+        let transaction = client.transaction().await?;
+        transaction.execute("select set_config('request.jwt.claims', $1, true)", &[&claims]).await?;
+        let page: Value =
+            transaction.query_one("select public.list_chat_page($1, _known => 0)", &[thread]).await?.get(0);
+        assert_eq!(page["changes"], Value::Null);
+        let fetched = "select idx_tup_fetch from pg_stat_xact_user_tables where relname = 'chat_messages'";
+        assert_eq!(transaction.query_one(fetched, &[]).await?.get::<_, i64>(0), 251);
+        transaction.rollback().await?;
+    }
+    for ((few, sql), (many, _)) in buffers[0].iter().zip(&buffers[1]) {
+        assert!(*many <= few + 40, "{sql}: {few} buffers became {many}");
     }
     Ok(())
 }

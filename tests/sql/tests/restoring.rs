@@ -14,11 +14,11 @@ const TABLES: &[(&str, &str)] = &[
     ("public.chat_identities", "mongo_id, supabase_id"),
     (
         "public.chat_threads",
-        "thread_id, user_a_mongo_id, user_b_mongo_id, user_a_supabase_id, user_b_supabase_id, created_at, last_message_at, last_seq",
+        "thread_id, user_a_mongo_id, user_b_mongo_id, user_a_supabase_id, user_b_supabase_id, created_at, last_message_at, last_seq, last_rev",
     ),
     (
         "public.chat_messages",
-        "id, thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body, created_at, seq",
+        "id, thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body, created_at, seq, rev, edited_at, deleted_at, reply_to, reaction_a, reaction_b",
     ),
     ("public.chat_markers", "thread_id, supabase_id, read_seq, delivered_seq, read_at, receipts"),
     ("chat_private.inboxes", "supabase_id, used_on"),
@@ -43,6 +43,9 @@ async fn a_data_only_restore_gives_back_what_was_there_and_tells_nobody() -> Res
     let before = Database::with_people().await?;
     let used = "select public.list_chat_threads()::text, public.mark_chat('[{\"thread_id\": \"ana__ben\", \"read\": 2}]')::text";
     before.run(Actor::User(Ana), used, &[]).await?;
+    let changed = "update public.chat_messages set reaction_a = 'x', reply_to = 1 where seq = 2;
+                   update public.chat_messages set body = '', deleted_at = now() where seq = 3";
+    before.owner().await?.batch_execute(changed).await?;
     let (source, expected) = (before.superuser().await?, text(&before.owner().await?, EVERYTHING).await?);
     let after = Database::installed().await?;
     let (superuser, owner) = (after.superuser().await?, after.owner().await?);
@@ -67,8 +70,11 @@ async fn a_data_only_restore_gives_back_what_was_there_and_tells_nobody() -> Res
 
     let sent = send(&after, Ana, Ben, "after the restore", None).await?;
     assert_eq!(sent.get::<_, i64>("seq"), 4);
-    // The thread and her inbox.
-    assert_eq!(text(&superuser, BROADCASTS).await?, "2");
+    let edit = "select (public.edit_chat_message($1, 'after it') ->> 'rev')::bigint";
+    let rev: i64 = after.run(Actor::User(Ana), edit, &[&sent.get::<_, uuid::Uuid>("id")]).await?[0].get(0);
+    assert_eq!(rev, 3);
+    // The thread and her inbox, of either.
+    assert_eq!(text(&superuser, BROADCASTS).await?, "4");
     Ok(())
 }
 
@@ -83,8 +89,9 @@ async fn the_counters_follow_what_is_restored() -> Result<()> {
     let owner = database.owner().await?;
     let insert = |seq: i64, body: &str, time: &str| {
         format!(
-            "insert into public.chat_messages values (gen_random_uuid(), 'ana__ben', '{}', 'ana', 'ben', '{body}', {time}, {seq});",
-            Ana.supabase_id()
+            "insert into public.chat_messages values (gen_random_uuid(), 'ana__ben', '{}', 'ana', 'ben', '{body}', {time}, {seq}, {});",
+            Ana.supabase_id(),
+            10 - seq
         )
     };
     owner
@@ -93,8 +100,8 @@ async fn the_counters_follow_what_is_restored() -> Result<()> {
                 .concat(),
         )
         .await?;
-    let counters = "select format('%s %s', last_seq, last_message_at::date) from public.chat_threads";
-    assert_eq!(text(&owner, counters).await?, "3 2026-03-03");
+    let counters = "select format('%s %s %s', last_seq, last_rev, last_message_at::date) from public.chat_threads";
+    assert_eq!(text(&owner, counters).await?, "3 9 2026-03-03");
     let kept = "select string_agg(format('%s %s', seq, created_at::date), ', ' order by seq) from public.chat_messages";
     assert_eq!(text(&owner, kept).await?, "1 2026-03-01, 2 2026-03-02, 3 2026-03-03");
     assert_eq!(text(&database.superuser().await?, BROADCASTS).await?, "0");

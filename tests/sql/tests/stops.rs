@@ -156,9 +156,17 @@ async fn seed(transaction: &Transaction<'_>) -> Result<()> {
         if has("chat_messages.id").await? {
             let (column, value) = if numbered { ("seq", "1000 + n") } else { ("body", "'hello'") };
             let body = if numbered { (", body", ", 'hello'") } else { ("", "") };
+            let first = if one == Cleo {
+                "{taken}"
+            } else if other == Erin {
+                "{erins}"
+            } else {
+                "{first}"
+            };
+            let id = fill(first, Actor::Anon).trim_end_matches('1').to_owned();
             let add = format!(
-                "insert into public.chat_messages (thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, {column}{})
-                 select $1, $2, $3, $4, {value}{} from generate_series(1, {messages}) n",
+                "insert into public.chat_messages (id, thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, {column}{})
+                 select ('{id}' || n)::uuid, $1, $2, $3, $4, {value}{} from generate_series(1, {messages}) n",
                 body.0, body.1
             );
             transaction.execute(&add, &[&thread, &ids.0, &one.mongo_id(), &other.mongo_id()]).await?;

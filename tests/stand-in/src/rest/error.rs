@@ -206,6 +206,7 @@ mod tests {
             ("23514", "check", 400),
             ("22P02", "invalid input", 400),
             ("P0001", "raised", 400),
+            ("CH410", "too old", 400),
             ("P0002", "no data", 500),
             ("PT429", "slow down", 429),
             ("42P01", "no table", 404),
