@@ -109,3 +109,48 @@ test('a message that was refused', async () => {
   await windows[0].page.getByTestId('retry').waitFor()
   await keep('refused', await picture(windows[0]))
 })
+
+/** Second thoughts of every kind, and the menu of a message. @param {import('playwright-core').BrowserContextOptions} options */
+async function secondThoughts(options) {
+  const { ana, ben, windows } = await talk(options)
+  const [atAna, atBen] = windows
+  await atBen.reply('Good. Then we bake at four, not at five.', 'Four it is')
+  await atAna.bubble('Four it is').waitFor()
+  await atAna.edit('Twelve kilos of them…', 'Ten kilos of them…')
+  await atBen.unsend('Fine by me. I still need someone for the onions though')
+  await atBen.react('Did the rye starter survive the night?', '🙏')
+  await atAna.react('I’ll bring my goggles', '😂')
+  await atBen.react('I’ll bring my goggles', '😂')
+  await atAna.page.getByLabel('😂 by you and Ben').waitFor()
+  await atAna.page.locator('[data-gone]').waitFor()
+  await atAna.page.mouse.move(0, 0)
+  return { ana, ben, atAna, atBen }
+}
+
+for (const [name, options] of /** @type {[string, import('playwright-core').BrowserContextOptions][]} */ ([
+  ['changes', { viewport: { width: 560, height: 760 }, colorScheme: 'light' }],
+  ['changes-dark', { viewport: { width: 560, height: 760 }, colorScheme: 'dark' }],
+  ['changes-phone', { viewport: { width: 390, height: 780 }, colorScheme: 'light', hasTouch: true, isMobile: true }],
+  ['changes-phone-dark', { viewport: { width: 390, height: 780 }, colorScheme: 'dark', hasTouch: true, isMobile: true }],
+  ['changes-forced-colours', { viewport: { width: 560, height: 760 }, forcedColors: 'active' }],
+])) {
+  test(`second thoughts: ${name}`, async () => {
+    const { atAna } = await secondThoughts(options)
+    await keep(name, await picture(atAna))
+    await atAna.menu('I’ll bring my goggles')
+    await keep(`${name}-menu`, await picture(atAna))
+    await atAna.page.keyboard.press('Escape')
+    await atAna.choose('Four it is', 'Reply')
+    await keep(`${name}-replying`, await picture(atAna))
+    await atAna.choose('Ten kilos of them…', 'Edit')
+    await keep(`${name}-editing`, await picture(atAna))
+    await faults({ on: 'request', match: { method: 'POST', path: '/rest/v1/rpc/edit_chat_message*' }, do: { status: 400, body: { code: 'CH410', message: 'the window is over' } } })
+    await atAna.send('Nine kilos of them, and not one more')
+    await atAna.page.getByTestId('refused-change').waitFor()
+    await keep(`${name}-refused`, await picture(atAna))
+    await atAna.page.getByTestId('discard').click()
+    await atAna.bubble('Four it is').getByTestId('quote').click()
+    await atAna.page.locator('[data-highlighted]').waitFor()
+    await keep(`${name}-jumped`, await atAna.page.screenshot({ caret: 'hide' }))
+  })
+}
