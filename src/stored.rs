@@ -10,8 +10,8 @@ const LAST_DATE: u64 = 8_640_000_000_000_000;
 /// No outbox comes near it, and numbers that follow one stay whole in JavaScript.
 const LAST_ORDER: u64 = 1 << 52;
 
-/// Reads a record of `my_id`'s pending messages: the members `id`, `thread`, `order`, `writtenAt`, `body` and, of a refused one,
-/// `code` and `detail`. `None` if there is nothing in it that could be shown: no text, or no thread of `my_id`. A text
+/// Reads a record of `my_id`'s pending messages: the members `id`, `thread`, `order`, `writtenAt`, `body`, of a reply `replyTo` and, of
+/// a refused one, `code` and `detail`. `None` if there is nothing in it that could be shown: no text, or no thread of `my_id`. A text
 /// that can't be sent as it stands comes back refused, under `fresh_id` where its own id is none.
 pub fn read<V: Json>(
     record: &V,
@@ -32,6 +32,7 @@ pub fn read<V: Json>(
     let message = PendingMessage {
         id: id.unwrap_or_else(fresh_id),
         body: body.into(),
+        reply_to: record.number("replyTo").filter(|seq| *seq > 0),
         written_at: record.number("writtenAt").unwrap_or(0).min(LAST_DATE),
         order: record.number("order").unwrap_or(0).min(LAST_ORDER),
         error: match id {

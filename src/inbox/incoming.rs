@@ -237,7 +237,10 @@ fn read_line<V: Json>(part: &V, me: &str) -> Option<Record> {
         mine: progress("read", "delivered"),
         theirs: progress("other_read", "other_delivered"),
         newest: Some(Newest {
-            message: Preview::read(&part.get("message")?, me)?,
+            message: Preview {
+                rev: part.number("last_rev").unwrap_or(0),
+                ..Preview::read(&part.get("message")?, me)?
+            },
             at: part.text("last_message_at")?,
             unread: hint::unread(part)?,
             counted: true,

@@ -67,6 +67,26 @@ impl Progress {
     }
 }
 
+impl Newest {
+    /// A message changed that is not newer: this one, perhaps.
+    fn changed(&mut self, message: Preview) -> Fact {
+        if message.rev <= self.message.rev {
+            return Fact::Known;
+        }
+        if message.seq == self.message.seq {
+            self.message = message;
+        } else {
+            self.message.rev = message.rev;
+        }
+        // What was unsent may have been unread.
+        if self.unread == 0 || mutated(Mutation::TombstoneIsUnread) {
+            return Fact::Exact;
+        }
+        self.counted = false;
+        Fact::Doubted
+    }
+}
+
 impl Record {
     pub fn new(thread: ThreadId) -> Self {
         Record {
@@ -103,10 +123,11 @@ impl Record {
     /// A message came. The person has seen all up to `seen`, which the server may not know yet.
     pub fn came(&mut self, message: Preview, seen: u64) -> Fact {
         let (seq, last) = (message.seq, self.last_seq());
-        if seq <= last {
-            return Fact::Known;
+        if let Some(newest) = self.newest.as_mut().filter(|_| seq <= last) {
+            return newest.changed(message);
         }
-        let counts = message.sender == Sender::Them && seq > self.mine.read.max(seen);
+        let gone = message.deleted && !mutated(Mutation::TombstoneIsUnread);
+        let counts = message.sender == Sender::Them && seq > self.mine.read.max(seen) && !gone;
         let (before, certain) = (self.unread(seen), self.newest.as_ref().is_none_or(|newest| newest.counted));
         let unread = if counts { (before + 1).min(MOST) } else { before };
         let counted = certain && seq == last + 1 || mutated(Mutation::CountUp);
@@ -142,7 +163,7 @@ mod tests {
     use crate::message::MessageId;
 
     fn preview(seq: u64, sender: Sender) -> Preview {
-        Preview { id: MessageId(seq.into()), seq, sender, body: "x".into(), created_at: "t".into() }
+        Preview { id: MessageId(seq.into()), seq, sender, body: "x".into(), created_at: "t".into(), deleted: false, rev: 0 }
     }
 
     fn record(seqs: &[u64]) -> Record {
@@ -163,6 +184,22 @@ mod tests {
         assert_eq!(record.came(preview(5, Sender::Them), 0), Fact::Doubted);
         assert_eq!(record.last_seq(), 5, "it is shown all the same");
         assert_eq!(record.came(preview(6, Sender::Them), 0), Fact::Doubted, "until it has been read");
+    }
+
+    #[test]
+    fn what_changes_the_newest_is_shown_and_what_was_unread_is_doubted() {
+        let changed = |seq: u64, rev: u64| Preview { body: "y".into(), rev, ..preview(seq, Sender::Them) };
+        let mut record = record(&[1, 2]);
+        assert_eq!(record.came(changed(2, 1), 0), Fact::Doubted, "it, or one before it, may be gone");
+        assert_eq!(record.newest.as_ref().unwrap().message.body, "y");
+        assert_eq!(record.came(preview(2, Sender::Them), 0), Fact::Known, "as it was before");
+        assert_eq!(record.came(changed(1, 2), 0), Fact::Doubted);
+        assert_eq!(record.last_seq(), 2);
+        record.marked_mine(Progress { read: 2, delivered: 2 }, None);
+        assert_eq!(record.came(changed(2, 3), 0), Fact::Exact, "all is read");
+        let gone = Preview { deleted: true, rev: 4, ..preview(3, Sender::Them) };
+        assert_eq!(record.came(gone, 0), Fact::Exact);
+        assert_eq!(record.unread(0), 0, "nobody has to read what is gone");
     }
 
     #[test]

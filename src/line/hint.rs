@@ -46,7 +46,8 @@ impl News {
         match event {
             b"THREAD" => {
                 let message = Preview::read(&payload.get("message")?, my_id)?;
-                Some(News::Newest(thread(payload, my_id)?, message))
+                let rev = payload.number("rev").unwrap_or(0);
+                Some(News::Newest(thread(payload, my_id)?, Preview { rev, ..message }))
             }
             _ => Some(News::Mark(Mark::read(payload, my_id)?)),
         }
@@ -76,6 +77,8 @@ impl Preview {
             sender,
             body: value.text("body")?,
             created_at: value.text("created_at")?,
+            deleted: value.flag("deleted"),
+            rev: 0,
         })
     }
 
@@ -88,6 +91,8 @@ impl Preview {
             sender: row.sender,
             body: cut(body),
             created_at: row.value.text("created_at")?,
+            deleted: row.value.get("deleted_at").is_some(),
+            rev: row.rev,
         })
     }
 }

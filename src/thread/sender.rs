@@ -14,6 +14,8 @@ use crate::line::token::{Access, Verifier};
 use crate::message::{Message, MessageId, PendingMessage, Row};
 use crate::mutation::{Mutation, mutated};
 use crate::thread_id::ThreadId;
+#[cfg(feature = "changes")]
+use std::rc::Rc;
 
 /// The unconfirmed messages and what becomes of them.
 #[derive(Debug)]
@@ -117,9 +119,9 @@ impl Sender {
     }
 
     /// Puts a new message behind all others.
-    pub fn add<V>(&mut self, line: &mut Line<V>, place: Place, id: MessageId, body: String) {
+    pub fn add<V>(&mut self, line: &mut Line<V>, place: Place, id: MessageId, body: String, reply_to: Option<u64>) {
         let written_at = line.time().wall;
-        let message = PendingMessage { id, body: body.into(), written_at, order: 0, error: None };
+        let message = PendingMessage { id, body: body.into(), reply_to, written_at, order: 0, error: None };
         self.insert(line, place, self.outbox.len(), vec![message]);
     }
 
@@ -177,6 +179,17 @@ impl Sender {
         }
     }
 
+    /// Gives a message that is not being sent another text. One that was refused is sent again.
+    #[cfg(feature = "changes")]
+    pub fn rewrite<V>(&mut self, line: &mut Line<V>, place: Place, id: MessageId, body: Rc<str>) {
+        let Some(index) = self.outbox.position(id) else { return };
+        if let Some(message) = self.outbox.rewrite(index, body) {
+            line.emit(Output::Store(place.thread.clone(), message.clone()));
+            let message = Message::Pending(message.clone());
+            line.show(place.thread, vec![Diff::Update { at: place.above + index, message }]);
+        }
+    }
+
     /// Drops a message that is not sent. Returns whether it was being sent.
     pub fn discard<V>(&mut self, line: &mut Line<V>, place: Place, id: MessageId) -> bool {
         let Some(index) = self.outbox.position(id) else { return false };
@@ -188,7 +201,7 @@ impl Sender {
         sending
     }
 
-    fn is_sending(&self, id: MessageId) -> bool {
+    pub fn is_sending(&self, id: MessageId) -> bool {
         self.in_flight.as_ref().is_some_and(|send| send.messages.contains(&id))
     }
 
@@ -272,7 +285,7 @@ impl Sender {
             if mutated(Mutation::RetryWithNewId) && self.backoff.tries() > 0 {
                 id.0 ^= u128::from(self.backoff.tries()) << 100;
             }
-            body.push(id, &message.body);
+            body.push(id, &message.body, message.reply_to);
         }
         if mutated(Mutation::UnstoreBeforeAnswer) {
             messages.iter().for_each(|id| line.emit(Output::Unstore(thread.clone(), *id)));

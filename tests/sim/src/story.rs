@@ -331,7 +331,7 @@ impl Story {
 
 impl Story {
     pub fn say(&mut self, id: u128, body: &str) {
-        self.feed(Input::Send { thread: thread(), id: MessageId(id), body: body.into() });
+        self.feed(Input::Send { thread: thread(), id: MessageId(id), body: body.into(), reply_to: None });
     }
 
     pub fn rows(&self) -> usize {
