@@ -70,6 +70,22 @@ create index if not exists chat_messages_thread_id_id_idx on public.chat_message
 alter table public.chat_messages add column if not exists seq bigint;
 alter table public.chat_threads add column if not exists last_seq bigint;
 alter table public.chat_threads alter column last_seq set default 0;
+-- The same for changes of messages (20261128000001). Here, since the inbox tells it as well, and either file may be left out.
+alter table public.chat_threads add column if not exists last_rev bigint not null default 0;
+
+create or replace function chat_private.check_body(_body text) returns void
+language plpgsql immutable set search_path = '' as $$
+begin
+  if _body is null or btrim(_body, E' \t\n\x0b\f\r') = '' then
+    raise exception 'A message must not be empty.' using errcode = 'check_violation';
+  elsif char_length(_body) > 4000 then
+    raise exception 'A message holds at most 4000 characters; this one has %.', char_length(_body)
+      using errcode = 'check_violation';
+  end if;
+end
+$$;
+comment on function chat_private.check_body(text) is 'Refuses, with 23514, what a person may not write.';
+revoke all on function chat_private.check_body(text) from public, anon, authenticated, service_role;
 
 -- Holding the thread's row until commit is what makes seq gapless and its order the order of commits: a sequence leaves
 -- holes after a rollback, and now() is the time at which a transaction began. The count in the thread's row is moved
@@ -92,12 +108,7 @@ begin
     perform set_config('chat.restoring', '', true);
   end if;
 
-  if new.body is null or btrim(new.body, E' \t\n\x0b\f\r') = '' then
-    raise exception 'A message must not be empty.' using errcode = 'check_violation';
-  elsif char_length(new.body) > 4000 then
-    raise exception 'A message holds at most 4000 characters; this one has %.', char_length(new.body)
-      using errcode = 'check_violation';
-  end if;
+  perform chat_private.check_body(new.body);
 
   -- A user speaks only as themselves. This is the policy's business too, but that is asked after this trigger, and by
   -- then a stranger could tell a thread that exists from one that does not, and hold up its row.

@@ -129,13 +129,14 @@ comment on column public.chat_threads.user_a_supabase_id is
 comment on column public.chat_threads.user_b_supabase_id is
   'Null until the person has signed in once; they can be written to before.';
 comment on column public.chat_threads.last_seq is 'The number of the newest message; 0 where there is none.';
+comment on column public.chat_threads.last_rev is 'The number of the newest change of a message; 0 where there is none.';
 comment on table public.chat_messages is
-  'The truth about what was said; broadcasts only announce it. No user updates or deletes a row; erase_chat_person empties bodies.';
+  'The truth about what was said; broadcasts only announce it. No user updates or deletes a row but by the API''s functions; erase_chat_person empties bodies.';
 comment on column public.chat_messages.id is 'May be made by the client, which makes a repeated send harmless.';
 comment on column public.chat_messages.seq is
   '1, 2, 3, … without a hole in each thread, in the order of commits. Set by the database.';
 comment on column public.chat_messages.created_at is
   'Set by the database, and later than that of the message before; only messages from before seq may share one.';
-comment on column public.chat_messages.body is 'Not blank, at most 4000 characters. Empty where the message was erased (erase_chat_person).';
+comment on column public.chat_messages.body is 'Not blank, at most 4000 characters. Empty where the message was unsent or erased (erase_chat_person).';
 
 commit;

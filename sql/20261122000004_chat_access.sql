@@ -15,6 +15,13 @@ grant select on public.chat_threads, public.chat_messages to authenticated;
 -- Not seq and created_at, which are the database's own.
 grant insert (id, thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body)
   on public.chat_messages to authenticated;
+do $$
+begin
+  if exists (select from pg_catalog.pg_attribute where attrelid = 'public.chat_messages'::regclass and attname = 'reply_to') then
+    grant insert (reply_to) on public.chat_messages to authenticated; -- 20261128000001 makes it
+  end if;
+end
+$$;
 grant select on public.chat_identities, public.chat_threads, public.chat_messages to service_role;
 grant insert on public.chat_identities to service_role;
 grant insert (thread_id, user_a_mongo_id, user_b_mongo_id, user_a_supabase_id, user_b_supabase_id),
@@ -133,9 +140,10 @@ begin;
 set local lock_timeout = '5s';
 
 drop function if exists public.insert_chat_message(text, text, text, text);
+drop function if exists public.insert_chat_message(text, text, text, text, uuid);
 
 create or replace function public.insert_chat_message(
-  _thread_id text, _sender_mongo_id text, _recipient_mongo_id text, _body text, _id uuid default null
+  _thread_id text, _sender_mongo_id text, _recipient_mongo_id text, _body text, _id uuid default null, _reply_to bigint default null
 ) returns public.chat_messages
 language plpgsql set search_path = '' as $$
 declare
@@ -144,18 +152,28 @@ declare
 begin
   -- For its row to be returned, it has to be one that the caller may read: see chat_messages_select.
   perform set_config('chat.thread_id', _thread_id, true);
-  insert into public.chat_messages (id, thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body)
-  values (coalesce(_id, gen_random_uuid()), _thread_id, auth.uid(), _sender_mongo_id, _recipient_mongo_id, _body)
-  returning * into message;
+  if _reply_to is null then
+    insert into public.chat_messages (id, thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body)
+    values (coalesce(_id, gen_random_uuid()), _thread_id, auth.uid(), _sender_mongo_id, _recipient_mongo_id, _body)
+    returning * into message;
+  else -- a statement that is first looked at when it is needed: only 20261128000001 makes it possible
+    insert into public.chat_messages (id, thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body, reply_to)
+    values (coalesce(_id, gen_random_uuid()), _thread_id, auth.uid(), _sender_mongo_id, _recipient_mongo_id, _body, _reply_to)
+    returning * into message;
+  end if;
   perform set_config('chat.thread_id', '', true);
   return message;
-exception when unique_violation then
+exception when undefined_column then
+  raise exception 'Apply 20261128000001_chat_changes.sql: this database has no replies.' using errcode = 'undefined_function';
+when unique_violation then
   get stacked diagnostics violated = constraint_name;
   if violated <> 'chat_messages_pkey' then
     raise;
   end if;
+  -- One that was changed since (another device may have, while this one's answer was lost) no longer has its body.
   select * into message from public.chat_messages m
-   where m.id = _id and m.thread_id = _thread_id and m.sender_supabase_id = auth.uid() and m.body = _body;
+   where m.id = _id and m.thread_id = _thread_id and m.sender_supabase_id = auth.uid()
+     and (m.body = _body or to_jsonb(m) ->> 'rev' is not null);
   if not found then
     raise exception 'This message id is taken by another message.'
       using errcode = 'unique_violation', hint = 'Send it under a new id.';
@@ -163,8 +181,8 @@ exception when unique_violation then
   return message;
 end
 $$;
-comment on function public.insert_chat_message(text, text, text, text, uuid) is
-  'Sends a message as the signed-in user and returns its row. With _id it is idempotent: sent again, it returns the row that is there. Errors: 42501 not your thread or not your id, 23514 empty or longer than 4000 characters, 23505 _id belongs to another message; HTTP status 429 too many messages (chat_limits).';
+comment on function public.insert_chat_message(text, text, text, text, uuid, bigint) is
+  'Sends a message as the signed-in user and returns its row. With _id it is idempotent: sent again, it returns the row that is there. With _reply_to it answers the message of that number. Errors: 42501 not your thread or not your id, 23514 empty or longer than 4000 characters, or no such number before it, 23505 _id belongs to another message; HTTP status 429 too many messages (chat_limits).';
 
 -- A function and not a filter on the table: at one URL for all threads and pages, a browser asks for leave (CORS) once and
 -- not before each read. Every argument has a default so that PostgREST knows the function by its name alone when it is asked
@@ -251,9 +269,11 @@ create or replace function public.erase_chat_person(_mongo_id text) returns bigi
 language plpgsql security definer set search_path = '' as $$
 declare
   nobody constant uuid := '00000000-0000-0000-0000-000000000000';
+  has_changes constant boolean := to_regclass('chat_private.public_messages') is not null; -- 20261128000001 makes it
   account uuid;
   thread record;
   emptied bigint;
+  changed bigint;
   total bigint := 0;
   topics text[] := '{}';
 begin
@@ -262,21 +282,30 @@ begin
   select i.supabase_id into account from public.chat_identities i where i.mongo_id = _mongo_id;
   -- Threads that belong to nobody are from before this version; anybody may have written there.
   for thread in
-    select thread_id, last_seq from public.chat_threads
+    select thread_id, last_seq, last_rev, user_a_mongo_id, user_b_mongo_id from public.chat_threads
      where user_a_mongo_id = _mongo_id or user_b_mongo_id = _mongo_id or user_a_mongo_id is null or user_b_mongo_id is null
      order by thread_id
        for no key update
   loop
+    perform set_config('chat.erasing', 'true', true); -- told of below, and not of each message: see 20261128000001
     update public.chat_messages set body = '', sender_supabase_id = nobody
      where thread_id = thread.thread_id and (sender_mongo_id = _mongo_id or sender_supabase_id = account)
        and (body <> '' or sender_supabase_id <> nobody);
     get diagnostics emptied = row_count;
-    if emptied > 0 then
-      total := total + emptied;
+    if has_changes then
+      update public.chat_messages set reaction_a = null
+       where thread_id = thread.thread_id and thread.user_a_mongo_id = _mongo_id and reaction_a is not null;
+      update public.chat_messages set reaction_b = null
+       where thread_id = thread.thread_id and thread.user_b_mongo_id = _mongo_id and reaction_b is not null;
+    end if;
+    perform set_config('chat.erasing', '', true);
+    total := total + emptied;
+    select last_rev into changed from public.chat_threads where thread_id = thread.thread_id;
+    if emptied > 0 or changed > thread.last_rev then
       topics := topics || ('chat:' || thread.thread_id);
       begin
         perform realtime.send(
-          jsonb_build_object('thread_id', thread.thread_id, 'erased', _mongo_id, 'last_seq', thread.last_seq),
+          jsonb_build_object('thread_id', thread.thread_id, 'erased', _mongo_id, 'last_seq', thread.last_seq, 'last_rev', changed),
           'CHANGE', 'chat:' || thread.thread_id);
       exception when others then
         raise warning 'thread % was erased but nobody told: %', thread.thread_id, sqlerrm;
@@ -300,6 +329,8 @@ begin
        set payload = jsonb_set(payload, '{record}',
              payload -> 'record' || jsonb_build_object('body', '', 'sender_supabase_id', nobody))
      where topic = any (topics) and payload -> 'record' ->> 'sender_mongo_id' = _mongo_id;
+    update realtime.messages set payload = jsonb_set(payload, '{body}', '""')
+     where topic = any (topics) and event = 'CHANGE' and payload ->> 'sender_mongo_id' = _mongo_id and payload ->> 'body' <> '';
     update realtime.messages set payload = jsonb_set(payload, '{message,body}', '""')
      where topic like 'chat-inbox:%' and payload -> 'message' ->> 'sender_mongo_id' = _mongo_id
        and payload -> 'message' ->> 'body' <> '';
@@ -312,12 +343,12 @@ $$;
 comment on function public.erase_chat_person(text) is
   'For the backend (service_role): empties every message that this Mongo user wrote, unlinks them from their account and their threads, and tells open pages (event CHANGE). Numbers and times stay. Returns how many messages were emptied. Idempotent.';
 
-revoke all on function public.insert_chat_message(text, text, text, text, uuid) from public, anon, authenticated, service_role;
+revoke all on function public.insert_chat_message(text, text, text, text, uuid, bigint) from public, anon, authenticated, service_role;
 revoke all on function public.list_chat_messages(text, bigint, bigint, integer) from public, anon, authenticated, service_role;
 revoke all on function public.link_chat_identity(text, uuid) from public, anon, authenticated, service_role;
 revoke all on function public.ensure_chat_thread(text, text) from public, anon, authenticated, service_role;
 revoke all on function public.erase_chat_person(text) from public, anon, authenticated, service_role;
-grant execute on function public.insert_chat_message(text, text, text, text, uuid) to authenticated;
+grant execute on function public.insert_chat_message(text, text, text, text, uuid, bigint) to authenticated;
 grant execute on function public.list_chat_messages(text, bigint, bigint, integer) to authenticated;
 grant execute on function public.link_chat_identity(text, uuid) to service_role;
 grant execute on function public.ensure_chat_thread(text, text) to service_role;

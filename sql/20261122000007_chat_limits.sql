@@ -1,4 +1,4 @@
--- How fast one person may send. Whoever is signed in can call the functions of the API from a script, and each message that
+-- How fast one person may send, and how long they may change what they sent. Whoever is signed in can call the functions of the API from a script, and each message that
 -- gets in is announced: without a limit one of them spends the project's whole Realtime budget.
 begin;
 set local lock_timeout = '5s';
@@ -22,14 +22,22 @@ begin
   end if;
 end
 $$;
+alter table public.chat_limits
+  add column if not exists edit_window interval default '15 minutes'
+    constraint chat_limits_edit_window_check check (edit_window >= interval '0'),
+  add column if not exists unsend_window interval default '48 hours'
+    constraint chat_limits_unsend_window_check check (unsend_window >= interval '0');
 revoke all on public.chat_limits from public, anon, authenticated, service_role;
-grant select, update (sends_per_second, send_burst) on public.chat_limits to service_role;
+grant select, update (sends_per_second, send_burst, edit_window, unsend_window) on public.chat_limits to service_role;
 comment on table public.chat_limits is
-  'One row: how fast one person may send. Changed by the backend (service_role); read by the trigger of chat_messages.';
+  'One row: how fast one person may send, and how long they may change it. Changed by the backend (service_role); read by the triggers of chat_messages and by 20261128000001.';
 comment on column public.chat_limits.sends_per_second is
   'Messages a second that one person may go on sending. Null: no limit.';
 comment on column public.chat_limits.send_burst is
   'Messages that they may send at once after a pause: 1,000 are the ones that a device had waiting.';
+
+comment on column public.chat_limits.edit_window is 'How old a message may be whose author edits it. Null: any age.';
+comment on column public.chat_limits.unsend_window is 'How old a message may be whose author unsends it. Null: any age.';
 
 -- A token bucket a person, in one number: when theirs will be full again. It is the person's own row that a send locks, so
 -- nobody waits for anybody else. Unlogged, since losing it in a crash costs nothing: everybody's bucket is full then.

@@ -90,12 +90,12 @@ comment on table chat_private.inboxes is
 create or replace view chat_private.sides as
   select t.thread_id, t.last_seq, coalesce(t.last_message_at, t.created_at) as at,
          t.user_a_supabase_id as supabase_id, t.user_a_mongo_id as mongo_id,
-         t.user_b_supabase_id as other_supabase_id, t.user_b_mongo_id as other_mongo_id
+         t.user_b_supabase_id as other_supabase_id, t.user_b_mongo_id as other_mongo_id, t.last_rev
     from public.chat_threads t
   union all
   select t.thread_id, t.last_seq, coalesce(t.last_message_at, t.created_at),
          t.user_b_supabase_id, t.user_b_mongo_id,
-         t.user_a_supabase_id, t.user_a_mongo_id
+         t.user_a_supabase_id, t.user_a_mongo_id, t.last_rev
     from public.chat_threads t;
 revoke all on chat_private.sides from public, anon, authenticated, service_role;
 comment on view chat_private.sides is 'Each thread twice, as each of its two people has it.';
@@ -112,7 +112,7 @@ begin
 end
 $$;
 comment on function chat_private.count_unread(text, text, bigint, bigint) is
-  'How many messages of _sender_mongo_id a thread has with _after < seq <= _upto, at most 100. Erased ones do not count.';
+  'How many messages of _sender_mongo_id a thread has with _after < seq <= _upto, at most 100. Unsent and erased ones do not count.';
 
 create or replace function chat_private.uses_inbox(_supabase_id uuid) returns boolean
 language plpgsql stable security definer set search_path = '' as $$
@@ -145,7 +145,7 @@ begin
   with mine as materialized (
     select t.*,
            case when t.last_seq > t.read then chat_private.count_unread(t.thread_id, t.other_mongo_id, t.read, t.last_seq) else 0 end as unread
-      from (select s.thread_id, s.last_seq, s.at, s.other_supabase_id, s.other_mongo_id, m.delivered_seq, m.receipts,
+      from (select s.thread_id, s.last_seq, s.last_rev, s.at, s.other_supabase_id, s.other_mongo_id, m.delivered_seq, m.receipts,
                    coalesce(m.read_seq, (select b.seq from chat_private.inbox_starts b where b.thread_id = s.thread_id), 0) as read
               from (select * from chat_private.sides s where s.supabase_id = _caller and s.last_seq > 0) s
               full join (select * from public.chat_markers m where m.supabase_id = _caller) m on m.thread_id = s.thread_id
@@ -161,15 +161,19 @@ begin
   ),
   lines as (
     select a.*, m.id, m.sender_mongo_id, m.body, m.created_at, coalesce(o.read_seq, b.seq, 0) as other_read,
-           coalesce(o.delivered_seq, b.seq, 0) as other_delivered, a.receipts is not false and o.receipts is not false as shown
+           coalesce(o.delivered_seq, b.seq, 0) as other_delivered, a.receipts is not false and o.receipts is not false as shown,
+           -- A column that only 20261128000001 makes.
+           case when m.body = '' then to_jsonb(m) ->> 'deleted_at' is not null end as deleted
       from (select a.* from ahead a order by a.at desc, a.thread_id collate "C" desc limit _limit) a
       left join public.chat_messages m on m.thread_id = a.thread_id and m.seq = a.last_seq
       left join public.chat_markers o on o.thread_id = a.thread_id and o.supabase_id = a.other_supabase_id
       left join chat_private.inbox_starts b on b.thread_id = a.thread_id
   )
   select coalesce(json_agg(json_build_object(
-           'thread_id', l.thread_id, 'other_mongo_id', l.other_mongo_id, 'last_seq', l.last_seq, 'last_message_at', l.at,
-           'message', case when l.id is not null then json_build_object(
+           'thread_id', l.thread_id, 'other_mongo_id', l.other_mongo_id, 'last_seq', l.last_seq, 'last_rev', l.last_rev, 'last_message_at', l.at,
+           'message', case when l.deleted then json_build_object(
+             'id', l.id, 'sender_mongo_id', l.sender_mongo_id, 'body', '', 'created_at', l.created_at, 'seq', l.last_seq, 'deleted', true)
+             when l.id is not null then json_build_object(
              'id', l.id, 'sender_mongo_id', l.sender_mongo_id, 'body', left(l.body, 200), 'created_at', l.created_at, 'seq', l.last_seq) end,
            'unread', l.unread, 'read', l.read, 'delivered', coalesce(l.delivered_seq, l.read),
            'other_read', case when l.shown then l.other_read else 0 end,

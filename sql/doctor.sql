@@ -1,8 +1,12 @@
 -- Looks whether the chat is installed as it promises. Paste it into the SQL editor and run it, as `postgres`: one row a
 -- promise, and where one is broken what was found and what to do. It changes nothing.
 with
--- The inbox is optional: what is asked of it is asked where its file was begun.
+-- Two files are optional, the inbox's and the changes': what is asked of them is asked where the file was begun.
 inbox (applied) as (values (to_regclass('chat_private.inbox_starts') is not null)),
+changes (applied) as (
+  values (exists (select from pg_catalog.pg_attribute
+                   where attrelid = to_regclass('public.chat_messages') and attname = 'rev' and not attisdropped))
+),
 tables (relation) as (
   values ('chat_identities'), ('chat_threads'), ('chat_messages'), ('chat_limits')
   union all select 'chat_markers' from inbox where applied
@@ -10,7 +14,8 @@ tables (relation) as (
 oids as (select relation, to_regclass('public.' || relation)::oid as oid from tables),
 api_roles (role) as (select rolname from pg_catalog.pg_roles where rolname in ('anon', 'authenticated', 'service_role')),
 -- What each role may do, as (role, relation, privilege, columns); no columns means the whole table.
-allowed (role, relation, privilege, columns) as (values
+allowed (role, relation, privilege, columns) as (
+  values
   ('authenticated', 'chat_threads', 'SELECT', null::text[]),
   ('authenticated', 'chat_messages', 'SELECT', null),
   ('authenticated', 'chat_messages', 'INSERT', '{id,thread_id,sender_supabase_id,sender_mongo_id,recipient_mongo_id,body}'),
@@ -18,10 +23,11 @@ allowed (role, relation, privilege, columns) as (values
   ('service_role', 'chat_threads', 'SELECT', null),
   ('service_role', 'chat_messages', 'SELECT', null),
   ('service_role', 'chat_limits', 'SELECT', null),
-  ('service_role', 'chat_limits', 'UPDATE', '{sends_per_second,send_burst}'),
+  ('service_role', 'chat_limits', 'UPDATE', '{sends_per_second,send_burst,edit_window,unsend_window}'),
   ('service_role', 'chat_identities', 'INSERT', null),
   ('service_role', 'chat_threads', 'INSERT', '{thread_id,user_a_mongo_id,user_b_mongo_id,user_a_supabase_id,user_b_supabase_id}'),
   ('service_role', 'chat_threads', 'UPDATE', '{user_a_supabase_id,user_b_supabase_id}')
+  union all select 'authenticated', 'chat_messages', 'INSERT', '{reply_to}' from changes where applied
 ),
 column_rights as (
   select r.role, o.relation, a.attname as name, p.privilege,
@@ -36,7 +42,7 @@ column_rights as (
 ),
 api_functions (signature, role, with_owners_rights) as (
   values
-    ('public.insert_chat_message(text,text,text,text,uuid)', 'authenticated', false),
+    ('public.insert_chat_message(text,text,text,text,uuid,bigint)', 'authenticated', false),
     ('public.insert_chat_messages(text,text,text,jsonb)', 'authenticated', false),
     ('public.list_chat_messages(text,bigint,bigint,integer)', 'authenticated', false),
     ('public.sync_chat(jsonb,jsonb)', 'authenticated', false),
@@ -52,19 +58,38 @@ api_functions (signature, role, with_owners_rights) as (
       ('public.mark_chat(jsonb,boolean)', false),
       ('chat_private.mark_chat(jsonb,boolean)', true)) i (signature, with_owners_rights)
    where applied
+  union all
+  select c.signature, 'authenticated', c.with_owners_rights
+    from changes, (values
+      ('public.edit_chat_message(uuid,text)', false),
+      ('public.unsend_chat_message(uuid)', false),
+      ('public.react_chat_message(uuid,text)', false),
+      ('chat_private.change_message(uuid,text,text)', true),
+      ('public.list_chat_page(text,bigint,bigint,integer,bigint)', false),
+      ('chat_private.list_chat_page(text,bigint,bigint,integer,bigint)', true)) c (signature, with_owners_rights)
+   where applied
 ),
 own_functions as (
   select p.* from pg_catalog.pg_proc p
    where p.pronamespace = to_regnamespace('chat_private')
       or p.oid in (select to_regprocedure(signature) from api_functions)
 ),
-own_triggers (name, function, kind) as ( -- kind: pg_trigger.tgtype of ROW, BEFORE or AFTER, INSERT
+own_triggers (name, function, kind, words) as ( -- kind: pg_trigger.tgtype of ROW, BEFORE or AFTER, INSERT and UPDATE; words: of its WHEN
   values
-    ('chat_messages_number', 'number_message', 7),
-    ('chat_messages_allow', 'allow_message', 5),
-    ('chat_messages_count', 'count_message', 5),
-    ('chat_messages_broadcast', 'broadcast_message', 5)
-  union all select 'chat_messages_inbox', 'announce_thread', 5 from inbox where applied
+    ('chat_messages_number', 'number_message', 7, null::text[]),
+    ('chat_messages_allow', 'allow_message', 5, null),
+    ('chat_messages_count', 'count_message', 5, null),
+    ('chat_messages_broadcast', 'broadcast_message', 5, null)
+  union all select 'chat_messages_inbox', 'announce_thread', 5, null from inbox where applied
+  union all
+  select c.name, c.function, c.kind, c.words
+    from changes, (values
+      ('chat_messages_number_change', 'number_change', 19,
+       '{old.body,old.edited_at,old.deleted_at,old.reply_to,old.reaction_a,old.reaction_b}'::text[]),
+      ('chat_messages_allow_change', 'allow_message', 17, '{"(old.rev IS DISTINCT FROM new.rev)"}'),
+      ('chat_messages_broadcast_change', 'announce_change', 17, '{"(old.rev IS DISTINCT FROM new.rev)"}'),
+      ('chat_messages_count_change', 'count_change', 21, '{"(new.rev IS NOT NULL)"}')) c (name, function, kind, words)
+   where applied
 ),
 own_policies (relation, name, command, words) as (
   values
@@ -115,18 +140,24 @@ own_constraints (relation, name) as (
     ('chat_messages', 'chat_messages_people_check'), ('chat_messages', 'chat_messages_body_check'),
     ('chat_messages', 'chat_messages_seq_check'),
     ('chat_limits', 'chat_limits_pkey'), ('chat_limits', 'chat_limits_id_check'),
-    ('chat_limits', 'chat_limits_sends_per_second_check'), ('chat_limits', 'chat_limits_send_burst_check')
+    ('chat_limits', 'chat_limits_sends_per_second_check'), ('chat_limits', 'chat_limits_send_burst_check'),
+    ('chat_limits', 'chat_limits_edit_window_check'), ('chat_limits', 'chat_limits_unsend_window_check')
   union all
   select 'chat_markers', i.name
     from inbox, unnest('{chat_markers_pkey,chat_markers_thread_id_fkey,chat_markers_supabase_id_fkey,chat_markers_read_seq_check,chat_markers_delivered_seq_check}'::text[]) i (name)
    where applied
+  union all
+  select 'chat_messages', c.name
+    from changes, unnest('{chat_messages_reply_to_check,chat_messages_reactions_check,chat_messages_deleted_check,chat_messages_attachments_check}'::text[]) c (name)
+   where applied
 ),
 -- Rows are looked at by text made here: a table or column that is missing must not keep the rest from being looked at.
 can_look as (
-  select count(*) = 4 as yes from pg_catalog.pg_attribute
+  select count(*) = 5 as yes from pg_catalog.pg_attribute
    where attrelid in (select oid from oids)
      and (attrelid, attname) in (
        (to_regclass('public.chat_messages'), 'seq'), (to_regclass('public.chat_threads'), 'last_seq'),
+       (to_regclass('public.chat_threads'), 'last_rev'),
        (to_regclass('public.chat_identities'), 'supabase_id'), (to_regclass('public.chat_limits'), 'send_burst'))
 ),
 miscounted as (
@@ -141,6 +172,17 @@ miscounted as (
        limit 5) threads
     $look$, false, true, '')))[1]::text as found
     from can_look where yes
+),
+-- The newest change is always in a row.
+misrevised as (
+  select (xpath('/row/found/text()', query_to_xml($look$
+    select string_agg(thread_id, ', ') as found from (
+      select t.thread_id
+        from (select * from public.chat_threads order by last_message_at desc nulls last limit 100) t
+       where t.last_rev <> coalesce((select max(m.rev) from public.chat_messages m where m.thread_id = t.thread_id), 0)
+       limit 5) threads
+    $look$, false, true, '')))[1]::text as found
+    from can_look, changes where yes and applied
 ),
 mislinked as (
   select (xpath('/row/found/text()', query_to_xml($look$
@@ -179,10 +221,10 @@ findings (place, promise, found, advice) as (
     'apply the numbered files, in the order of their names'
   union all select 2, 'every message and thread has its numbers',
     (select string_agg(w.relation || '.' || w.name, ', ')
-       from (values ('chat_messages', 'seq'), ('chat_messages', 'created_at'), ('chat_threads', 'last_seq')) w (relation, name)
+       from (values ('chat_messages', 'seq'), ('chat_messages', 'created_at'), ('chat_threads', 'last_seq'), ('chat_threads', 'last_rev')) w (relation, name)
       where not exists (select from oids o join pg_catalog.pg_attribute a on a.attrelid = o.oid
                          where o.relation = w.relation and a.attname = w.name and a.attnotnull and not a.attisdropped)),
-    'apply 20261122000002 to 20261122000006 again'
+    'apply 20261122000001 to 20261122000006 again'
   union all select 3, 'row level security is on',
     (select string_agg(c.oid::regclass::text, ', ') from pg_catalog.pg_class c
       where c.oid in (select oid from oids union all select to_regclass('realtime.messages')) and not c.relrowsecurity),
@@ -217,7 +259,7 @@ findings (place, promise, found, advice) as (
        select format('%s has %s on %s', r.role, p.privilege, o.relation)
          from oids o cross join api_roles r cross join unnest('{DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[]) p (privilege)
         where o.oid is not null and has_table_privilege(r.role, o.oid, p.privilege)) rights),
-    'apply 20261122000004, 20261122000007 and, for the inbox, 20261127000001 again'
+    'apply 20261122000004, 20261122000007 and, where you have them, 20261127000001 and 20261128000001 again'
   union all select 8, 'the API''s functions are there, for whom they are',
     (select string_agg(what, ', ') from (
        select f.signature || ' is missing' as what from api_functions f where to_regprocedure(f.signature) is null
@@ -230,7 +272,7 @@ findings (place, promise, found, advice) as (
        select f.signature || case when p.prosecdef then ' is security definer' else ' is security invoker' end
          from api_functions f
          join pg_catalog.pg_proc p on p.oid = to_regprocedure(f.signature) where p.prosecdef <> f.with_owners_rights) wrong),
-    'apply 20261122000004, 20261126000001, 20261126000002 and, for the inbox, 20261127000001 again'
+    'apply 20261122000004, 20261126000001, 20261126000002 and, where you have them, 20261127000001 and 20261128000001 again'
   union all select 9, 'the functions see no schema but those that they name',
     (select string_agg(oid::regprocedure::text, ', ') from own_functions
       where not coalesce(proconfig, '{}') && '{"search_path=\"\"","search_path="}'),
@@ -256,9 +298,11 @@ findings (place, promise, found, advice) as (
       where not exists (
         select from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid
          where t.tgrelid = to_regclass('public.chat_messages') and t.tgname = w.name and t.tgtype = w.kind
-           and t.tgenabled in ('O', 'A') and t.tgqual is null and p.prosecdef
+           and t.tgenabled in ('O', 'A') and p.prosecdef
+           and (w.words is null) = (t.tgqual is null)
+           and (select bool_and(strpos(pg_get_triggerdef(t.oid), word) > 0) from unnest(w.words) word) is not false
            and p.pronamespace = to_regnamespace('chat_private') and p.proname = w.function)),
-    'alter table public.chat_messages enable trigger user; if that is not it, apply 20261122000001, 20261122000005, 20261122000007 and, for the inbox, 20261127000001 again'
+    'alter table public.chat_messages enable trigger user; if that is not it, apply 20261122000001, 20261122000005, 20261122000007 and, where you have them, 20261127000001 and 20261128000001 again'
   union all select 12, 'what runs with its owner''s rights may write what it has to',
     (select string_agg(format('%s of %s', p.oid::regprocedure, r.rolname), ', ') from own_functions p
        join pg_catalog.pg_roles r on r.oid = p.proowner
@@ -268,7 +312,7 @@ findings (place, promise, found, advice) as (
     (select string_agg(w.name, ', ') from own_constraints w
       where not exists (select from pg_catalog.pg_constraint c join oids o on o.oid = c.conrelid
                          where o.relation = w.relation and c.conname = w.name)),
-    'apply 20261122000003 and 20261122000007 again; those of chat_markers are written in 20261127000001'
+    'apply 20261122000003 and 20261122000007 again; those of chat_markers are written in 20261127000001, those about reactions, replies and what was unsent in 20261128000001'
   union all select 14, 'and for old rows',
     (select string_agg(format('%s on %s', c.conname, o.relation), ', ') from pg_catalog.pg_constraint c
        join oids o on o.oid = c.conrelid where not c.convalidated),
@@ -280,11 +324,13 @@ findings (place, promise, found, advice) as (
                     ('chat_identities_supabase_id_key', true),
                     ('chat_threads_user_a_mongo_id_idx', false), ('chat_threads_user_b_mongo_id_idx', false),
                     ('chat_threads_user_a_supabase_id_thread_id_idx', false), ('chat_threads_user_b_supabase_id_thread_id_idx', false),
-                    ('chat_markers_pkey', true), ('chat_markers_supabase_id_thread_id_idx', false)) w (name, is_unique)
+                    ('chat_markers_pkey', true), ('chat_markers_supabase_id_thread_id_idx', false),
+                    ('chat_messages_thread_id_rev_key', true)) w (name, is_unique)
       where (w.name not like 'chat_markers%' or (select applied from inbox))
+        and (w.name <> 'chat_messages_thread_id_rev_key' or (select applied from changes))
         and not exists (select from pg_catalog.pg_index i
                          where i.indexrelid = to_regclass('public.' || w.name) and i.indisvalid and i.indisunique = w.is_unique)),
-    'drop what is broken of them and apply 20261122000001, 20261122000003 and, for the inbox, 20261127000001 again'
+    'drop what is broken of them and apply 20261122000001, 20261122000003 and, where you have them, 20261127000001 and 20261128000001 again'
   union all select 16, 'Realtime can be told',
     (select string_agg(w.signature, ', ')
        from (values ('realtime.topic()'), ('realtime.send(jsonb,text,text,boolean)'), ('realtime.broadcast_changes(text,text,text,text,text,record,record,text)')) w (signature)
@@ -323,6 +369,9 @@ findings (place, promise, found, advice) as (
   union all select 22, 'there is a limit to what one person sends',
     (select case when yes then (select found from unlimited) else 'there is nothing to look at' end from can_look),
     'insert into public.chat_limits default values'
+  union all select 23, 'the newest changes are counted',
+    (select case when (select yes from can_look) then (select found from misrevised) else 'there is nothing to look at' end),
+    'if you deleted a message there (nobody can through the API), the next change puts it right; if you did not, tell the authors, with the rows of these threads'
 )
 select promise, found is null as ok, found || ': ' || advice as what_to_do
   from findings

@@ -14,6 +14,7 @@ begin
   if to_regclass('public.chat_messages') is not null then
     drop trigger if exists chat_messages_broadcast on public.chat_messages;
     drop trigger if exists chat_messages_inbox on public.chat_messages;
+    drop trigger if exists chat_messages_broadcast_change on public.chat_messages;
   end if;
 end
 $$;
@@ -44,14 +45,19 @@ commit;
 begin;
 set local lock_timeout = '5s';
 
-drop function if exists public.insert_chat_message(text, text, text, text, uuid);
+drop function if exists public.insert_chat_message(text, text, text, text, uuid, bigint);
 drop function if exists public.insert_chat_messages(text, text, text, jsonb);
 drop function if exists public.list_chat_messages(text, bigint, bigint, integer);
 drop function if exists public.sync_chat(jsonb, jsonb);
 drop function if exists public.list_chat_threads(integer, jsonb, text);
 drop function if exists public.mark_chat(jsonb, boolean);
+drop function if exists public.edit_chat_message(uuid, text);
+drop function if exists public.unsend_chat_message(uuid);
+drop function if exists public.react_chat_message(uuid, text);
+drop function if exists public.list_chat_page(text, bigint, bigint, integer, bigint);
 drop table if exists public.chat_markers, chat_private.inboxes;
 drop view if exists chat_private.sides cascade; -- with the function that takes a row of it
+drop view if exists chat_private.public_messages;
 drop function if exists public.link_chat_identity(text, uuid);
 drop function if exists public.ensure_chat_thread(text, text);
 drop function if exists public.erase_chat_person(text);
@@ -66,18 +72,29 @@ begin
   drop trigger if exists chat_messages_allow on public.chat_messages;
   drop trigger if exists chat_messages_count on public.chat_messages;
   drop trigger if exists chat_messages_number on public.chat_messages;
+  drop trigger if exists chat_messages_allow_change on public.chat_messages;
+  drop trigger if exists chat_messages_count_change on public.chat_messages;
+  drop trigger if exists chat_messages_number_change on public.chat_messages;
 
   alter table public.chat_messages
     drop constraint if exists chat_messages_thread_id_fkey,
     drop constraint if exists chat_messages_people_check,
     drop constraint if exists chat_messages_body_check,
-    drop column if exists seq, -- with its constraints and its index
+    drop column if exists seq, -- with their constraints and indexes
+    drop column if exists rev,
+    drop column if exists edited_at,
+    drop column if exists deleted_at,
+    drop column if exists reply_to,
+    drop column if exists reaction_a,
+    drop column if exists reaction_b,
+    drop column if exists attachments,
     alter column created_at drop not null;
   alter table public.chat_threads
     drop constraint if exists chat_threads_thread_id_check,
     drop constraint if exists chat_threads_user_a_supabase_id_fkey,
     drop constraint if exists chat_threads_user_b_supabase_id_fkey,
     drop column if exists last_seq,
+    drop column if exists last_rev,
     alter column user_a_supabase_id reset (n_distinct),
     alter column user_b_supabase_id reset (n_distinct),
     reset (fillfactor);

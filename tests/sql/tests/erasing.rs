@@ -70,7 +70,7 @@ async fn open_pages_are_told_and_realtime_keeps_nothing() -> Result<()> {
     let told = "select format('%s %s', topic, payload - 'id') from realtime.messages where event = 'CHANGE' and private order by 1";
     assert_eq!(
         text(&superuser, told).await?,
-        "chat:ana__ben {\"erased\": \"ana\", \"last_seq\": 3, \"thread_id\": \"ana__ben\"}"
+        "chat:ana__ben {\"erased\": \"ana\", \"last_rev\": 2, \"last_seq\": 3, \"thread_id\": \"ana__ben\"}"
     );
     let kept = "select format('%s %s <%s>', topic, payload -> 'record' ->> 'seq', payload -> 'record' ->> 'body')
                   from realtime.messages where event = 'INSERT' order by 1";

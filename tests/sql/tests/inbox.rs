@@ -85,7 +85,7 @@ async fn a_line_says_what_an_app_shows() -> Result<()> {
     assert_eq!(
         answer["threads"][0],
         json!({
-            "thread_id": "ana__ben", "other_mongo_id": "ben", "last_seq": 4, "last_message_at": newest["created_at"],
+            "thread_id": "ana__ben", "other_mongo_id": "ben", "last_seq": 4, "last_rev": 0, "last_message_at": newest["created_at"],
             "message": newest, "unread": 2, "read": 0, "delivered": 0, "other_read": 0, "other_delivered": 0,
         })
     );

@@ -79,7 +79,7 @@ const BREAKS: &[&str] = &[
     "create policy liar on realtime.messages for select using ((select auth.jwt()) -> 'user_metadata' ->> 'a' = topic)",
     "alter table auth.users add constraint other unique (email); alter table public.chat_identities add column email text references auth.users (email)",
     "create policy anything on public.chat_messages for insert to authenticated with check (true)",
-    "alter function public.insert_chat_message(text, text, text, text, uuid) security definer",
+    "alter function public.insert_chat_message(text, text, text, text, uuid, bigint) security definer",
 ];
 
 async fn findings(database: &Database, rule: &str) -> Result<Vec<String>> {
