@@ -22,7 +22,8 @@ export class ChatSession implements Core {
   subscribe(callback: () => void): () => void
   getSnapshot(): ChatSnapshot
   open(): Promise<void>
-  send(body: string, id?: string): string
+  /** Replies only with changes in it. */
+  send(body: string, id?: string, replyTo?: number): string
   loadOlder(): Promise<void>
   retry(id: string): void
   discard(id: string): void
@@ -30,6 +31,11 @@ export class ChatSession implements Core {
   free(): void
   /** Only with the inbox in it. */
   markRead(seq: number): void
+  /** Only with changes in it, as all that follows. */
+  edit(id: string, body: string): void
+  unsend(id: string): void
+  react(id: string, emoji: string | null): void
+  jumpTo(seq: number): Promise<void>
 }
 /** Only with the inbox in it. */
 export class ChatInbox implements Core {
