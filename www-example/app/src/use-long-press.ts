@@ -1,4 +1,4 @@
-import { type MouseEvent, type PointerEvent, useEffect, useRef } from 'react'
+import { type MouseEvent, type PointerEvent, type TouchEvent, useEffect, useRef } from 'react'
 
 const LONG_MS = 450
 /** How far a finger may move, in pixels, and still press. */
@@ -37,10 +37,9 @@ export function useLongPress(onLongPress: () => void) {
     onContextMenu: (event: MouseEvent) => {
       if (isTouch.current) event.preventDefault()
     },
-    // What is under the finger, such as a quote, is not meant.
-    onClickCapture: (event: MouseEvent) => {
-      if (wasLong.current) event.stopPropagation()
-      wasLong.current = false
+    // No click follows: what is under the finger, such as a quote, is not meant, and does not get the focus.
+    onTouchEnd: (event: TouchEvent) => {
+      if (wasLong.current && event.cancelable) event.preventDefault()
     },
   }
 }

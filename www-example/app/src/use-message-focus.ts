@@ -11,7 +11,10 @@ export function useMessageFocus(messages: readonly ChatMessage[]) {
   const hasButton = (message: ChatMessage) => goneText(message) === undefined
   const stop = messages.find((message) => message.id === latest && hasButton(message)) ?? messages.findLast(hasButton)
 
-  const onFocus = useCallback(({ target }: FocusEvent) => setLatest(target.closest<HTMLElement>('[data-id]')?.dataset['id']), [])
+  const onFocus = useCallback(({ target }: FocusEvent) => {
+    // What else can have it in a message, such as a quote, has stops of its own.
+    if (target.matches('.more, [data-id]')) setLatest(target.closest<HTMLElement>('[data-id]')?.dataset['id'])
+  }, [])
   const onKeyDown = useCallback((event: KeyboardEvent<HTMLElement>) => {
     const by = { ArrowUp: -1, ArrowDown: 1 }[event.key]
     const buttons = [...event.currentTarget.querySelectorAll<HTMLElement>('.more')]
