@@ -278,7 +278,7 @@ test('a quote leads to its original, pages further up, which is highlighted and 
   await eventually(async () => assert.ok(!(await isInView())))
   await atAna.bubble('I do').and(atAna.page.locator('[data-status=sent]')).waitFor()
   // An original that is not loaded at the other's is unsent.
-  await database.query('update public.chat_messages set deleted_at = now(), body = $2 where thread_id = $1 and seq = 1', [threadId(ana, ben), ''])
+  await database.query('update public.chat_messages set deleted_at = now(), edited_at = null, body = $2 where thread_id = $1 and seq = 1', [threadId(ana, ben), ''])
   for (const window of [atAna, atBen]) await eventually(async () => assert.match(await window.bubble('do you remember?').getByTestId('quote').innerText(), /Message unsent$/))
 })
 

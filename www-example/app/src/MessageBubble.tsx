@@ -1,4 +1,4 @@
-import type { ChatMessage } from 'chopped-chat/inbox'
+import type { ChatChange, ChatMessage } from 'chopped-chat/inbox'
 import { memo } from 'react'
 import { timeText } from './dates.ts'
 import { goneText } from './gone-text.ts'
@@ -7,6 +7,9 @@ import { Quote } from './Quote.tsx'
 import { Reactions } from './Reactions.tsx'
 import { Ticks } from './Ticks.tsx'
 import { useLongPress } from './use-long-press.ts'
+
+/** What is shown as if it were done, and is not yet. */
+const UNDER_WAY: Partial<Record<ChatChange['kind'], string>> = { edit: 'saving…', unsend: 'unsending…' }
 
 interface Props {
   message: ChatMessage
@@ -31,7 +34,7 @@ export const MessageBubble = memo(function MessageBubble(props: Props) {
   const { id, seq, sender, body, status, replyTo, quoted, editedAt, change } = message
   const date = new Date(message.createdAt)
   const gone = goneText(message)
-  const isSaving = change?.kind === 'edit' && change.status === 'sending'
+  const underWay = change?.status === 'sending' ? UNDER_WAY[change.kind] : undefined
   const press = useLongPress(() => onMenu(id))
   return (
     <article
@@ -59,7 +62,7 @@ export const MessageBubble = memo(function MessageBubble(props: Props) {
         )}
         <p dir={gone === undefined ? 'auto' : undefined}>{gone ?? body}</p>
         <footer>
-          {isSaving ? <span>saving…</span> : editedAt !== null && <span title={new Date(editedAt).toLocaleString()}>edited</span>}
+          {underWay !== undefined ? <span>{underWay}</span> : editedAt !== null && <span title={new Date(editedAt).toLocaleString()}>edited</span>}
           <time dateTime={date.toISOString()} title={date.toLocaleString()}>
             {timeText(date)}
           </time>
