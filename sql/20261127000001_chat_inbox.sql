@@ -126,7 +126,8 @@ comment on function chat_private.uses_inbox(uuid) is 'Whether this person has op
 -- One statement, so that the lines, the total and the rest are of one moment. STABLE: sync_chat's moment, where that asks.
 -- What it costs is mostly how it is planned. One plan is kept for everybody, since making one takes longer than the rest.
 -- That one expects two threads a person (see 20261122000003) and would compare each thread with each marker, in a nested
--- loop: a FULL join can be none. And json, since jsonb would be taken apart again to be sent.
+-- loop: a FULL join can be none. What count_unread counts is counted in place, since a call costs as much as what it looks
+-- up. And json, since jsonb would be taken apart again to be sent; of rows, which takes half as long as of named values.
 create or replace function chat_private.inbox_page(_caller uuid, _limit integer, _before jsonb, _digest text) returns json
 language plpgsql stable security definer set search_path = '' set plan_cache_mode = force_generic_plan as $$
 declare
@@ -144,7 +145,12 @@ begin
   end if;
   with mine as materialized (
     select t.*,
-           case when t.last_seq > t.read then chat_private.count_unread(t.thread_id, t.other_mongo_id, t.read, t.last_seq) else 0 end as unread
+           case when t.last_seq > t.read then (
+             select count(*) from (
+               select from public.chat_messages m
+                where m.thread_id = t.thread_id and m.seq > t.read and m.seq <= t.last_seq
+                  and m.sender_mongo_id = t.other_mongo_id and m.body <> ''
+                limit 100) unread) else 0 end as unread
       from (select s.thread_id, s.last_seq, s.last_rev, s.at, s.other_supabase_id, s.other_mongo_id, m.delivered_seq, m.receipts,
                    coalesce(m.read_seq, (select b.seq from chat_private.inbox_starts b where b.thread_id = s.thread_id), 0) as read
               from (select * from chat_private.sides s where s.supabase_id = _caller and s.last_seq > 0) s
@@ -160,29 +166,31 @@ begin
      limit _limit + 1
   ),
   lines as (
-    select a.*, m.id, m.sender_mongo_id, m.body, m.created_at, coalesce(o.read_seq, b.seq, 0) as other_read,
-           coalesce(o.delivered_seq, b.seq, 0) as other_delivered, a.receipts is not false and o.receipts is not false as shown,
+    select a.*, m.id, m.sender_mongo_id, m.body, m.created_at,
+           coalesce(o.read_seq, (select b.seq from chat_private.inbox_starts b where b.thread_id = a.thread_id), 0) as other_read,
+           coalesce(o.delivered_seq, (select b.seq from chat_private.inbox_starts b where b.thread_id = a.thread_id), 0) as other_delivered,
+           a.receipts is not false and o.receipts is not false as shown,
            -- A column that only 20261128000001 makes.
            case when m.body = '' then to_jsonb(m) ->> 'deleted_at' is not null end as deleted
       from (select a.* from ahead a order by a.at desc, a.thread_id collate "C" desc limit _limit) a
       left join public.chat_messages m on m.thread_id = a.thread_id and m.seq = a.last_seq
       left join public.chat_markers o on o.thread_id = a.thread_id and o.supabase_id = a.other_supabase_id
-      left join chat_private.inbox_starts b on b.thread_id = a.thread_id
   )
-  select coalesce(json_agg(json_build_object(
-           'thread_id', l.thread_id, 'other_mongo_id', l.other_mongo_id, 'last_seq', l.last_seq, 'last_rev', l.last_rev, 'last_message_at', l.at,
-           'message', case when l.deleted then json_build_object(
-             'id', l.id, 'sender_mongo_id', l.sender_mongo_id, 'body', '', 'created_at', l.created_at, 'seq', l.last_seq, 'deleted', true)
-             when l.id is not null then json_build_object(
-             'id', l.id, 'sender_mongo_id', l.sender_mongo_id, 'body', left(l.body, 200), 'created_at', l.created_at, 'seq', l.last_seq) end,
-           'unread', l.unread, 'read', l.read, 'delivered', coalesce(l.delivered_seq, l.read),
-           'other_read', case when l.shown then l.other_read else 0 end,
-           'other_delivered', case when l.shown then l.other_delivered else 0 end
-         ) order by l.at desc, l.thread_id collate "C" desc), '[]'),
+  select coalesce(json_agg(line order by l.at desc, l.thread_id collate "C" desc), '[]'),
          (select coalesce(sum(m.unread), 0) from mine m),
          (select count(*) > _limit from ahead)
     into threads, unread, has_more
-    from lines l;
+    from lines l,
+         lateral (
+           select l.thread_id, l.other_mongo_id, l.last_seq, l.last_rev, l.at as last_message_at,
+                  case when l.deleted then json_build_object(
+                    'id', l.id, 'sender_mongo_id', l.sender_mongo_id, 'body', '', 'created_at', l.created_at, 'seq', l.last_seq, 'deleted', true)
+                  when l.id is not null then (
+                    select row_to_json(preview)
+                      from (select l.id, l.sender_mongo_id, left(l.body, 200) as body, l.created_at, l.last_seq as seq) preview) end as message,
+                  l.unread, l.read, coalesce(l.delivered_seq, l.read) as delivered,
+                  case when l.shown then l.other_read else 0 end as other_read,
+                  case when l.shown then l.other_delivered else 0 end as other_delivered) line;
   digest := md5(concat(threads, unread, has_more));
   if digest = _digest then
     return json_build_object('digest', digest);
@@ -232,7 +240,7 @@ $$;
 comment on function chat_private.list_chat_threads(integer, jsonb, text) is
   'inbox_page, and the note, once a day, that the caller uses an inbox.';
 
--- Never fails the mark, as broadcast_message never fails the message. Who reads in private is not told of the other either.
+-- Never fails the mark, as broadcast_message never fails the message. _receipts: both people's.
 create or replace function chat_private.announce_mark(
   _side chat_private.sides, _read bigint, _delivered bigint, _unread bigint, _receipts boolean
 ) returns void
@@ -242,13 +250,10 @@ declare
     'thread_id', _side.thread_id, 'mongo_id', _side.mongo_id, 'read', _read, 'delivered', _delivered);
 begin
   if chat_private.uses_inbox(_side.supabase_id) then
-    perform realtime.send(told || jsonb_build_object('last_seq', _side.last_seq, 'unread', _unread),
+    perform realtime.send(told || jsonb_build_object('last_seq', _side.last_seq, 'last_rev', _side.last_rev, 'unread', _unread),
                           'MARK', 'chat-inbox:' || _side.supabase_id, true);
   end if;
-  if _receipts and not exists (
-    select from public.chat_markers o
-     where o.thread_id = _side.thread_id and o.supabase_id = _side.other_supabase_id and not o.receipts
-  ) then
+  if _receipts then
     perform realtime.send(told, 'MARK', 'chat:' || _side.thread_id, true);
     if chat_private.uses_inbox(_side.other_supabase_id) then
       perform realtime.send(told, 'MARK', 'chat-inbox:' || _side.other_supabase_id, true);
@@ -271,10 +276,13 @@ declare
   wanted record;
   side chat_private.sides;
   before record;
+  other record;
   read bigint;
   delivered bigint;
+  receipts boolean;
   unread bigint;
   moved boolean;
+  shown boolean;
   threads jsonb := '[]';
 begin
   if (case when jsonb_typeof(_marks) = 'array' then jsonb_array_length(_marks) else 0 end) not between 1 and 100
@@ -309,23 +317,38 @@ begin
              read_at = case when excluded.read_seq > m.read_seq then excluded.read_at else m.read_at end,
              receipts = excluded.receipts
        where excluded.read_seq > m.read_seq or excluded.delivered_seq > m.delivered_seq or excluded.receipts <> m.receipts
-      returning m.read_seq, m.delivered_seq into read, delivered;
+      returning m.read_seq, m.delivered_seq, m.receipts into read, delivered, receipts;
       if not found then
         moved := false; -- Another device has just done it.
-        select m.read_seq, m.delivered_seq into read, delivered
+        select m.read_seq, m.delivered_seq, m.receipts into read, delivered, receipts
           from public.chat_markers m where m.thread_id = side.thread_id and m.supabase_id = caller;
       end if;
       side.last_seq := greatest(side.last_seq, delivered); -- Where another device has been further.
+    else
+      read := before.read_seq;
+      delivered := before.delivered_seq;
+      receipts := coalesce(before.receipts, true);
     end if;
+    select o.read_seq, o.delivered_seq, o.receipts into other
+      from public.chat_markers o where o.thread_id = side.thread_id and o.supabase_id = side.other_supabase_id;
+    if not found then
+      other.read_seq := coalesce((select b.seq from chat_private.inbox_starts b where b.thread_id = side.thread_id), 0);
+      other.delivered_seq := other.read_seq;
+      other.receipts := true;
+    end if;
+    shown := receipts and other.receipts;
     unread := 0;
     if side.last_seq > read then
       unread := chat_private.count_unread(side.thread_id, side.other_mongo_id, read, side.last_seq);
     end if;
     if moved then
-      perform chat_private.announce_mark(side, read, delivered, unread, _receipts);
+      perform chat_private.announce_mark(side, read, delivered, unread, shown);
     end if;
-    threads := threads || (jsonb_build_object('thread_id', side.thread_id, 'last_seq', side.last_seq, 'unread', unread)
-                           || chat_private.thread_markers(caller, side.thread_id));
+    -- What thread_markers answers.
+    threads := threads || jsonb_build_object(
+      'thread_id', side.thread_id, 'last_seq', side.last_seq, 'last_rev', side.last_rev, 'unread', unread, 'read', read, 'delivered', delivered,
+      'other_read', case when shown then other.read_seq else 0 end,
+      'other_delivered', case when shown then other.delivered_seq else 0 end);
   end loop;
   return jsonb_build_object('threads', threads);
 end
@@ -387,7 +410,7 @@ create or replace function public.mark_chat(_marks jsonb, _receipts boolean defa
 language sql set search_path = ''
 return chat_private.mark_chat(_marks, _receipts);
 comment on function public.mark_chat(jsonb, boolean) is
-  'Moves the caller''s markers in 1 to 100 threads, [{"thread_id", "read", "delivered"}, …], never back and never beyond the newest message, and answers how they stand: {"threads": [{"thread_id", "last_seq", "unread", "read", "delivered", "other_read", "other_delivered"}]}. Without _receipts the other person is not told, and this one is shown nothing of the other. Threads that are not the caller''s are left out. Error 22023: not such an array.';
+  'Moves the caller''s markers in 1 to 100 threads, [{"thread_id", "read", "delivered"}, …], never back and never beyond the newest message, and answers how they stand: {"threads": [{"thread_id", "last_seq", "last_rev", "unread", "read", "delivered", "other_read", "other_delivered"}]}. Without _receipts the other person is not told, and this one is shown nothing of the other. Threads that are not the caller''s are left out. Error 22023: not such an array.';
 
 revoke all on function public.list_chat_threads(integer, jsonb, text) from public, anon, authenticated, service_role;
 revoke all on function public.mark_chat(jsonb, boolean) from public, anon, authenticated, service_role;

@@ -44,6 +44,10 @@ pub struct Preview {
     pub body: String,
     /// When it was written, as the server has it.
     pub created_at: String,
+    /// Whether it was unsent: its body is empty.
+    pub deleted: bool,
+    /// The number of the thread's newest change that is known with it.
+    pub rev: u64,
 }
 
 /// A change of the list of conversations, newest first, to be applied in order.

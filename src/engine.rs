@@ -90,8 +90,8 @@ impl<V: Json> Engine<V> {
             }
             Input::Cached { thread, page } => self.with(&thread, |thread, line| thread.cached(line, &page)),
             Input::Close { thread } => self.with(&thread, |thread, line| thread.close(line)),
-            Input::Send { thread, id, body } => {
-                self.with(&thread, |thread, line| thread.send(line, id, body));
+            Input::Send { thread, id, body, reply_to } => {
+                self.with(&thread, |thread, line| thread.send(line, id, body, reply_to));
                 self.limit_waits();
             }
             Input::Retry { thread, id } => {
@@ -100,6 +100,18 @@ impl<V: Json> Engine<V> {
             }
             Input::Discard { thread, id } => self.with(&thread, |thread, line| thread.discard(line, id)),
             Input::LoadOlder { thread } => self.with(&thread, |thread, _| thread.load_older()),
+            #[cfg(feature = "changes")]
+            Input::Change { thread, id, change } => {
+                self.with(&thread, |thread, line| thread.change(line, id, change));
+                self.limit_waits();
+            }
+            #[cfg(feature = "changes")]
+            Input::RestoreChanges { thread, changes } => {
+                self.thread(thread.clone());
+                self.with(&thread, |thread, line| thread.restore_changes(line, changes));
+            }
+            #[cfg(feature = "changes")]
+            Input::JumpTo { thread, seq } => self.with(&thread, |thread, line| thread.jump_to(line, seq)),
             #[cfg(feature = "inbox")]
             Input::OpenInbox { limit } => {
                 if line.token.stopped().is_some() {

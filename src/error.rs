@@ -40,12 +40,21 @@ pub enum Code {
     RealtimeDisabled,
     /// A table, function or endpoint of the installation is missing.
     SetupMissing,
+    /// It is too late to change the message.
+    #[cfg(feature = "changes")]
+    WindowOver,
+    /// The message is somebody else's.
+    #[cfg(feature = "changes")]
+    NotYours,
+    /// The message was unsent.
+    #[cfg(feature = "changes")]
+    AlreadyUnsent,
     /// The session is closed.
     Closed,
 }
 
 impl Code {
-    const ALL: [Code; 15] = [
+    const ALL: &[Code] = &[
         Code::InvalidOptions,
         Code::AuthRequired,
         Code::IdentityUnlinked,
@@ -60,6 +69,12 @@ impl Code {
         Code::PrivateOnly,
         Code::RealtimeDisabled,
         Code::SetupMissing,
+        #[cfg(feature = "changes")]
+        Code::WindowOver,
+        #[cfg(feature = "changes")]
+        Code::NotYours,
+        #[cfg(feature = "changes")]
+        Code::AlreadyUnsent,
         Code::Closed,
     ];
 
@@ -80,13 +95,19 @@ impl Code {
             Code::PrivateOnly => "private-only",
             Code::RealtimeDisabled => "realtime-disabled",
             Code::SetupMissing => "setup-missing",
+            #[cfg(feature = "changes")]
+            Code::WindowOver => "window-over",
+            #[cfg(feature = "changes")]
+            Code::NotYours => "not-yours",
+            #[cfg(feature = "changes")]
+            Code::AlreadyUnsent => "already-unsent",
             Code::Closed => "closed",
         }
     }
 
     /// The code that [`Code::as_str`] gave.
     pub fn parse(text: &str) -> Option<Code> {
-        Code::ALL.into_iter().find(|code| code.as_str() == text)
+        Code::ALL.iter().copied().find(|code| code.as_str() == text)
     }
 
     /// What happened and what to do, in one sentence.
@@ -108,6 +129,12 @@ impl Code {
             Code::SetupMissing => {
                 "A table, function or endpoint is missing: apply sql/ and add the two routes, see the README."
             }
+            #[cfg(feature = "changes")]
+            Code::WindowOver => "It is too late to change this message.",
+            #[cfg(feature = "changes")]
+            Code::NotYours => "Only its author can change this message.",
+            #[cfg(feature = "changes")]
+            Code::AlreadyUnsent => "This message was unsent.",
             Code::Closed => "The session is closed.",
         }
     }
@@ -147,12 +174,12 @@ mod tests {
     #[test]
     fn every_code_survives_the_round_trip() {
         for code in Code::ALL {
-            assert_eq!(Code::parse(code.as_str()), Some(code));
+            assert_eq!(Code::parse(code.as_str()), Some(*code));
         }
         // Its last variant: one that is added without a place in ALL is found here.
         assert_eq!(Code::ALL.len(), Code::Closed as usize + 1);
-        for (index, code) in Code::ALL.into_iter().enumerate() {
-            assert_eq!(code as usize, index);
+        for (index, code) in Code::ALL.iter().enumerate() {
+            assert_eq!(*code as usize, index);
         }
         assert_eq!(Code::parse("closed "), None);
         assert_eq!(Code::parse(""), None);

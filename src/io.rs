@@ -10,9 +10,13 @@
 //! The browser's shell (`src/browser/`) is one driver, the simulation (`tests/sim/`) another. `V` is JSON as the driver
 //! has parsed it, see [`Json`](crate::Json).
 
+#[cfg(feature = "changes")]
+use crate::change::{Change, PendingChange};
 #[cfg(feature = "inbox")]
 use crate::conversation::{InboxDiff, Markers};
 use crate::error::ChatError;
+#[cfg(feature = "changes")]
+use crate::message::Row;
 use crate::message::{Message, MessageId, PendingMessage};
 use crate::thread_id::ThreadId;
 
@@ -77,6 +81,8 @@ pub enum Input<V> {
         id: MessageId,
         /// The text.
         body: String,
+        /// The number of the message that it replies to.
+        reply_to: Option<u64>,
     },
     /// Whether storage is still looking for what earlier pages left, as [`Input::Restore`] tells. Nothing is sent
     /// meanwhile: what was written first goes first. `false` at the start.
@@ -107,6 +113,32 @@ pub enum Input<V> {
     LoadOlder {
         /// An open thread.
         thread: ThreadId,
+    },
+    /// The person changes a message. One that is not sent yet is rewritten, or discarded.
+    #[cfg(feature = "changes")]
+    Change {
+        /// An open thread.
+        thread: ThreadId,
+        /// The message.
+        id: MessageId,
+        /// What becomes of it.
+        change: Change,
+    },
+    /// Storage holds changes that an earlier page did not get done: they are done now.
+    #[cfg(feature = "changes")]
+    RestoreChanges {
+        /// Their thread, one of [`Config::my_id`].
+        thread: ThreadId,
+        /// One a message.
+        changes: Vec<PendingChange>,
+    },
+    /// The person wants to see the message with the number `seq`: what is older than the first one shown is read, down to it.
+    #[cfg(feature = "changes")]
+    JumpTo {
+        /// An open thread.
+        thread: ThreadId,
+        /// The message's number.
+        seq: u64,
     },
     /// A session opens the inbox. Counted, as for threads.
     #[cfg(feature = "inbox")]
@@ -212,6 +244,24 @@ pub enum Output<V> {
     /// The server knows how far the person has seen the thread.
     #[cfg(feature = "inbox")]
     UnstoreSeen(ThreadId),
+    /// Write to storage what is still to become of a message, over what is there of it.
+    #[cfg(feature = "changes")]
+    StoreChange(ThreadId, PendingChange),
+    /// Nothing more is to become of the message: take that out of storage.
+    #[cfg(feature = "changes")]
+    UnstoreChange(ThreadId, MessageId),
+    /// What is still to become of a message: it is shown as if it were done, apart from what was refused. `None`: nothing more.
+    #[cfg(feature = "changes")]
+    Changing(ThreadId, MessageId, Option<PendingChange>),
+    /// A message that some of the thread's messages reply to, and that may not be among those shown.
+    #[cfg(feature = "changes")]
+    Quoted(ThreadId, Row<V>),
+    /// `jumpTo()` of the thread has ended: the message is shown, or there is none.
+    #[cfg(feature = "changes")]
+    Jumped(ThreadId, Result<(), ChatError>),
+    /// For how long messages can be changed.
+    #[cfg(feature = "changes")]
+    Windows(Windows),
     /// The lines of the inbox changed.
     #[cfg(feature = "inbox")]
     Inbox(InboxDiff),
@@ -323,6 +373,18 @@ pub struct State {
     pub from_cache: bool,
     /// What keeps the thread from being live, if anything failed; of a live one, why messages are not sent, if they are not.
     pub error: Option<ChatError>,
+}
+
+/// For how long after it was sent a message can be changed, as the server has it.
+#[cfg(feature = "changes")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Windows {
+    /// In seconds; `None` is for ever.
+    pub edit: Option<u64>,
+    /// In seconds; `None` is for ever.
+    pub unsend: Option<u64>,
+    /// The server's clock, a moment ago.
+    pub now: String,
 }
 
 /// What a page shows of the inbox beside its lines.

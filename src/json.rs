@@ -20,18 +20,18 @@ pub trait Json: Clone {
     fn as_u64(&self) -> Option<u64>;
 
     /// Whether this is `true`.
-    #[cfg(feature = "inbox")]
+    #[cfg(any(feature = "inbox", feature = "changes"))]
     fn is_true(&self) -> bool;
 
     /// Whether the member `key` is `true`.
-    #[cfg(feature = "inbox")]
+    #[cfg(any(feature = "inbox", feature = "changes"))]
     fn flag(&self, key: &'static str) -> bool {
         self.get(key).is_some_and(|value| value.is_true())
     }
 
-    /// A row of `chat_messages` in the thread `thread_id`: its id, its number, and whether `my_id` wrote it. `None` if
-    /// anything that such a row has is missing. One question, as each is a call to the host.
-    fn as_row(&self, thread_id: &str, my_id: &str) -> Option<(u128, u64, bool)>;
+    /// A row of `chat_messages` in the thread `thread_id`: its id, its number, that of its last change (0 if there is none), and
+    /// whether `my_id` wrote it. `None` if anything that such a row has is missing. One question, as each is a call to the host.
+    fn as_row(&self, thread_id: &str, my_id: &str) -> Option<(u128, u64, u64, bool)>;
 
     /// The string member `key`.
     fn text(&self, key: &'static str) -> Option<String> {
@@ -103,18 +103,19 @@ impl Json for serde_json::Value {
     fn as_u64(&self) -> Option<u64> {
         serde_json::Value::as_u64(self).filter(|n| *n <= MAX_SAFE_INTEGER)
     }
-    #[cfg(feature = "inbox")]
+    #[cfg(any(feature = "inbox", feature = "changes"))]
     fn is_true(&self) -> bool {
         self.as_bool() == Some(true)
     }
-    fn as_row(&self, thread_id: &str, my_id: &str) -> Option<(u128, u64, bool)> {
+    fn as_row(&self, thread_id: &str, my_id: &str) -> Option<(u128, u64, u64, bool)> {
         if self.text("thread_id")? != thread_id {
             return None;
         }
         self.text("body")?;
         self.text("created_at")?;
         let id = crate::uuid::parse(&self.text("id")?)?;
-        Some((id, self.number("seq").filter(|seq| *seq > 0)?, self.text("sender_mongo_id")? == my_id))
+        let mine = self.text("sender_mongo_id")? == my_id;
+        Some((id, self.number("seq").filter(|seq| *seq > 0)?, self.number("rev").unwrap_or(0), mine))
     }
 }
 

@@ -10,6 +10,7 @@
 //! | `sync` | the poll of all conversations |
 //! | `inbox`, `conversation` | all conversations, and how far everybody has come in them; with the feature `inbox` |
 //! | `thread` | one conversation |
+//! | [`change`] | what a person does to a message that is there already; with the feature `changes` |
 //! | [`line`] | one person's line to Supabase: what all threads share |
 //! | [`stored`] | a pending message as storage keeps it |
 //! | [`message`] | a message: a row of `chat_messages`, or one that is on its way there |
@@ -21,6 +22,8 @@
 //! | `recording`, `replay` | what happened to an engine, as text; the same again natively |
 #![deny(missing_docs, unsafe_code)]
 
+#[cfg(feature = "changes")]
+pub mod change;
 #[cfg(feature = "inbox")]
 pub mod conversation;
 pub mod engine;
@@ -48,12 +51,16 @@ mod uuid;
 #[cfg(target_arch = "wasm32")]
 pub mod browser;
 
+#[cfg(feature = "changes")]
+pub use change::{Change, PendingChange};
 #[cfg(feature = "inbox")]
 pub use conversation::{InboxDiff, InboxLine, Markers, Preview};
 pub use engine::Engine;
 pub use error::{ChatError, Code};
 #[cfg(feature = "inbox")]
 pub use io::InboxState;
+#[cfg(feature = "changes")]
+pub use io::Windows;
 pub use io::{Answer, Config, Diff, Frame, Input, Now, Output, Request, RequestId, SocketId, State, Status};
 pub use json::Json;
 pub use message::{Message, MessageId, PendingMessage, Row, Sender};

@@ -40,6 +40,8 @@ pub struct PendingMessage {
     pub id: MessageId,
     /// The text.
     pub body: Rc<str>,
+    /// The number of the message that it replies to.
+    pub reply_to: Option<u64>,
     /// The wall clock when it was written, in ms; for display only.
     pub written_at: u64,
     /// Its place in the outbox: what was to be sent before it has a smaller one. It is the wall clock in ms, so that the
@@ -85,6 +87,8 @@ pub struct Row<V> {
     pub id: MessageId,
     /// Its number in the thread, from 1.
     pub seq: u64,
+    /// The number of its last change in the thread; 0 where it never changed.
+    pub rev: u64,
     /// Who wrote it.
     pub sender: Sender,
     /// The row itself.
@@ -95,9 +99,9 @@ impl<V: Json> Row<V> {
     /// Reads a row of the thread `thread_id`, seen by `my_id`. What is none comes back.
     pub fn read(value: V, thread_id: &str, my_id: &str) -> Result<Self, V> {
         match value.as_row(thread_id, my_id) {
-            Some((id, seq, mine)) => {
+            Some((id, seq, rev, mine)) => {
                 let sender = if mine { Sender::Me } else { Sender::Them };
-                Ok(Row { id: MessageId(id), seq, sender, value })
+                Ok(Row { id: MessageId(id), seq, rev, sender, value })
             }
             None => Err(value),
         }

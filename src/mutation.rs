@@ -54,6 +54,11 @@ pub enum Mutation {
     ForgetDoubt,
     ForgetMarks,
     SeenIsNewest,
+    KnownIsHighest,
+    NoRewind,
+    DropUnloaded,
+    TombstoneIsUnread,
+    EditOvertakesSend,
 }
 
 impl Mutation {
@@ -107,6 +112,11 @@ impl Mutation {
         Mutation::ForgetDoubt,
         Mutation::ForgetMarks,
         Mutation::SeenIsNewest,
+        Mutation::KnownIsHighest,
+        Mutation::NoRewind,
+        Mutation::DropUnloaded,
+        Mutation::TombstoneIsUnread,
+        Mutation::EditOvertakesSend,
     ];
 }
 

@@ -3,6 +3,8 @@
 //! A debug build of the shell writes it (feature `recording`), with tokens and bodies replaced; `cargo xtask replay` runs it
 //! through a native engine. The engine has no clock and no I/O, so it must do the same again.
 
+#[cfg(feature = "changes")]
+use crate::change::{Change, PendingChange};
 #[cfg(feature = "inbox")]
 use crate::conversation::{InboxDiff, InboxLine};
 use crate::io::{Answer, Config, Diff, Frame, Input, Now, Output, Request};
@@ -27,7 +29,13 @@ pub fn input<V>(now: Now, input: &Input<V>, json: impl Fn(&V) -> String) -> Stri
         Input::Open { thread, page_size } => out.kind("open").thread(thread).number("page_size", (*page_size).into()),
         Input::Cached { thread, page } => out.kind("cached").thread(thread).raw("json", &json(page)),
         Input::Close { thread } => out.kind("close").thread(thread),
-        Input::Send { thread, id, body } => out.kind("send").thread(thread).id(*id).text("body", body),
+        Input::Send { thread, id, body, reply_to } => {
+            out.kind("send").thread(thread).id(*id).text("body", body);
+            match reply_to {
+                Some(seq) => out.number("reply_to", *seq),
+                None => &mut out,
+            }
+        }
         Input::Restoring(restoring) => out.kind("restoring").flag(*restoring),
         Input::Restore { thread, messages } => {
             let messages: Vec<String> = messages.iter().map(pending).collect();
@@ -36,6 +44,22 @@ pub fn input<V>(now: Now, input: &Input<V>, json: impl Fn(&V) -> String) -> Stri
         Input::Retry { thread, id } => out.kind("retry").thread(thread).id(*id),
         Input::Discard { thread, id } => out.kind("discard").thread(thread).id(*id),
         Input::LoadOlder { thread } => out.kind("load_older").thread(thread),
+        #[cfg(feature = "changes")]
+        Input::Change { thread, id, change } => {
+            out.kind("change").thread(thread).id(*id);
+            match change {
+                Change::Edit(body) => out.text("edit", body),
+                Change::Unsend => out.raw("unsend", "true"),
+                Change::React(emoji) => out.raw("react", &reaction(emoji.as_deref())),
+            }
+        }
+        #[cfg(feature = "changes")]
+        Input::RestoreChanges { thread, changes } => {
+            let changes: Vec<String> = changes.iter().map(pending_change).collect();
+            out.kind("restore_changes").thread(thread).raw("changes", &["[", &changes.join(","), "]"].concat())
+        }
+        #[cfg(feature = "changes")]
+        Input::JumpTo { thread, seq } => out.kind("jump_to").thread(thread).number("seq", *seq),
         #[cfg(feature = "inbox")]
         Input::OpenInbox { limit } => out.kind("open_inbox").number("limit", (*limit).into()),
         #[cfg(feature = "inbox")]
@@ -133,6 +157,23 @@ pub fn output<V>(output: &Output<V>) -> String {
         Output::Opened(thread, result) => ended(out.kind("opened").thread(thread), result),
         Output::OlderLoaded(thread, result) => ended(out.kind("older_loaded").thread(thread), result),
         Output::Forgotten(thread) => out.kind("forgotten").thread(thread),
+        #[cfg(feature = "changes")]
+        Output::StoreChange(thread, change) => {
+            out.kind("store_change").thread(thread).raw("change", &pending_change(change))
+        }
+        #[cfg(feature = "changes")]
+        Output::UnstoreChange(thread, id) => out.kind("unstore_change").thread(thread).id(*id),
+        #[cfg(feature = "changes")]
+        Output::Changing(thread, id, change) => {
+            let change = change.as_ref().map_or("null".into(), pending_change);
+            out.kind("changing").thread(thread).id(*id).raw("change", &change)
+        }
+        #[cfg(feature = "changes")]
+        Output::Quoted(thread, row) => out.kind("quoted").thread(thread).id(row.id).number("seq", row.seq),
+        #[cfg(feature = "changes")]
+        Output::Jumped(thread, result) => ended(out.kind("jumped").thread(thread), result),
+        #[cfg(feature = "changes")]
+        Output::Windows(windows) => out.kind("windows").text("now", &windows.now),
         #[cfg(feature = "inbox")]
         Output::StoreSeen(thread, seq) => out.kind("store_seen").thread(thread).number("seq", *seq),
         #[cfg(feature = "inbox")]
@@ -186,6 +227,9 @@ fn shown<V>(message: &Message<V>) -> String {
         Message::Sent(row) => {
             let mut out = Object::new();
             out.id(row.id).number("seq", row.seq);
+            if row.rev > 0 {
+                out.number("rev", row.rev);
+            }
             out.end()
         }
         Message::Pending(message) => pending(message),
@@ -196,6 +240,9 @@ fn pending(message: &PendingMessage) -> String {
     let mut out = Object::new();
     out.id(message.id).text("body", &message.body);
     out.number("written_at", message.written_at).number("order", message.order);
+    if let Some(seq) = message.reply_to {
+        out.number("reply_to", seq);
+    }
     if let Some(error) = &message.error {
         out.text("code", error.code.as_str());
         if let Some(detail) = &error.detail {
@@ -203,6 +250,35 @@ fn pending(message: &PendingMessage) -> String {
         }
     }
     out.end()
+}
+
+#[cfg(feature = "changes")]
+fn pending_change(change: &PendingChange) -> String {
+    let mut out = Object::new();
+    out.id(change.id).raw("unsend", boolean(change.unsend));
+    if let Some(body) = &change.edit {
+        out.text("edit", body);
+    }
+    if let Some(emoji) = &change.reaction {
+        out.raw("react", &reaction(emoji.as_deref()));
+    }
+    if let Some((kind, error)) = &change.refused {
+        out.text("refused", kind.as_str()).text("code", error.code.as_str());
+        if let Some(detail) = &error.detail {
+            out.text("detail", detail);
+        }
+    }
+    out.end()
+}
+
+/// A list, as there may be none.
+#[cfg(feature = "changes")]
+fn reaction(emoji: Option<&str>) -> String {
+    let mut json = String::from("[");
+    if let Some(emoji) = emoji {
+        push_string(&mut json, emoji);
+    }
+    json + "]"
 }
 
 fn boolean(value: bool) -> &'static str {

@@ -1,5 +1,7 @@
 //! Runs a [`recording`](crate::recording) through an engine, and compares what it does.
 
+#[cfg(feature = "changes")]
+use crate::change::{Change, Kind, PendingChange};
 use crate::engine::Engine;
 use crate::error::{ChatError, Code};
 use crate::io::{Answer, Config, Frame, Input, Now, RequestId, SocketId};
@@ -83,7 +85,9 @@ fn read(value: &Value) -> Option<(Now, Input<Value>)> {
         "open" => Input::Open { thread: thread()?, page_size: u32::try_from(value.number("page_size")?).ok()? },
         "cached" => Input::Cached { thread: thread()?, page: value.as_object()?.get("json")?.clone() },
         "close" => Input::Close { thread: thread()? },
-        "send" => Input::Send { thread: thread()?, id: id()?, body: value.text("body")? },
+        "send" => {
+            Input::Send { thread: thread()?, id: id()?, body: value.text("body")?, reply_to: value.number("reply_to") }
+        }
         "restoring" => Input::Restoring(flag()?),
         "restore" => {
             let messages: Option<Vec<_>> = value["messages"].as_array()?.iter().map(pending).collect();
@@ -92,6 +96,23 @@ fn read(value: &Value) -> Option<(Now, Input<Value>)> {
         "retry" => Input::Retry { thread: thread()?, id: id()? },
         "discard" => Input::Discard { thread: thread()?, id: id()? },
         "load_older" => Input::LoadOlder { thread: thread()? },
+        #[cfg(feature = "changes")]
+        "change" => Input::Change {
+            thread: thread()?,
+            id: id()?,
+            change: match (value.text("edit"), value["react"].as_array()) {
+                (Some(body), _) => Change::Edit(body.into()),
+                (None, Some(emoji)) => Change::React(emoji.first().and_then(Value::as_str).map(Into::into)),
+                (None, None) => Change::Unsend,
+            },
+        },
+        #[cfg(feature = "changes")]
+        "restore_changes" => {
+            let changes: Option<Vec<_>> = value["changes"].as_array()?.iter().map(pending_change).collect();
+            Input::RestoreChanges { thread: thread()?, changes: changes? }
+        }
+        #[cfg(feature = "changes")]
+        "jump_to" => Input::JumpTo { thread: thread()?, seq: value.number("seq")? },
         #[cfg(feature = "inbox")]
         "open_inbox" => Input::OpenInbox { limit: u32::try_from(value.number("limit")?).ok()? },
         #[cfg(feature = "inbox")]
@@ -135,10 +156,28 @@ fn frame(value: &Value) -> Option<Frame<Value>> {
     Some(Frame::Binary(bytes))
 }
 
+#[cfg(feature = "changes")]
+fn pending_change(value: &Value) -> Option<PendingChange> {
+    let reaction = value["react"].as_array();
+    Some(PendingChange {
+        id: MessageId::parse(&value.text("id")?)?,
+        edit: value.text("edit").map(Into::into),
+        unsend: value["unsend"].as_bool()?,
+        reaction: reaction.map(|emoji| emoji.first().and_then(Value::as_str).map(Into::into)),
+        refused: match (value.text("refused"), value.text("code")) {
+            (Some(kind), Some(code)) => {
+                Some((Kind::parse(&kind)?, ChatError::with(Code::parse(&code)?, value.text("detail"))))
+            }
+            _ => None,
+        },
+    })
+}
+
 fn pending(value: &Value) -> Option<PendingMessage> {
     Some(PendingMessage {
         id: MessageId::parse(&value.text("id")?)?,
         body: value.text("body")?.into(),
+        reply_to: value.number("reply_to"),
         written_at: value.number("written_at")?,
         order: value.number("order")?,
         error: match value.text("code") {

@@ -1,5 +1,7 @@
 //! A pending message as storage keeps it: what an earlier page wrote, an older version, or anybody with the browser's tools.
 
+#[cfg(feature = "changes")]
+use crate::change::{Kind, PendingChange};
 use crate::error::{ChatError, Code};
 use crate::json::Json;
 use crate::message::{MessageId, PendingMessage, check_body};
@@ -10,8 +12,8 @@ const LAST_DATE: u64 = 8_640_000_000_000_000;
 /// No outbox comes near it, and numbers that follow one stay whole in JavaScript.
 const LAST_ORDER: u64 = 1 << 52;
 
-/// Reads a record of `my_id`'s pending messages: the members `id`, `thread`, `order`, `writtenAt`, `body` and, of a refused one,
-/// `code` and `detail`. `None` if there is nothing in it that could be shown: no text, or no thread of `my_id`. A text
+/// Reads a record of `my_id`'s pending messages: the members `id`, `thread`, `order`, `writtenAt`, `body`, of a reply `replyTo` and, of
+/// a refused one, `code` and `detail`. `None` if there is nothing in it that could be shown: no text, or no thread of `my_id`. A text
 /// that can't be sent as it stands comes back refused, under `fresh_id` where its own id is none.
 pub fn read<V: Json>(
     record: &V,
@@ -32,6 +34,7 @@ pub fn read<V: Json>(
     let message = PendingMessage {
         id: id.unwrap_or_else(fresh_id),
         body: body.into(),
+        reply_to: record.number("replyTo").filter(|seq| *seq > 0),
         written_at: record.number("writtenAt").unwrap_or(0).min(LAST_DATE),
         order: record.number("order").unwrap_or(0).min(LAST_ORDER),
         error: match id {
@@ -50,6 +53,25 @@ fn refusal(code: &str, detail: Option<String>) -> Option<ChatError> {
         // One that only a later version knows is still a refusal.
         code => Some(ChatError::with(code.unwrap_or(Code::Refused), detail)),
     }
+}
+
+/// Reads a record of what is still to become of a message of `my_id`: the members `id`, `thread`, `edit`, `unsend`, `reacts`,
+/// `reaction` and, of a refused one, `refused`, `code` and `detail`. `None` if there is nothing in it that could be done.
+#[cfg(feature = "changes")]
+pub fn read_change<V: Json>(record: &V, my_id: &str) -> Option<(ThreadId, PendingChange)> {
+    let stored = record.text("thread")?;
+    let (low, high) = split(&stored)?;
+    let thread = ThreadId::new(low, high).ok().filter(|thread| thread.as_str() == stored)?;
+    thread.other(my_id)?;
+    let refused = record.text("refused").and_then(|kind| Kind::parse(&kind));
+    let change = PendingChange {
+        id: MessageId::parse(&record.text("id")?)?,
+        edit: record.text("edit").filter(|body| check_body(body).is_ok()).map(Into::into),
+        unsend: record.flag("unsend"),
+        reaction: record.flag("reacts").then(|| record.text("reaction").map(Into::into)),
+        refused: refused.zip(record.text("code").and_then(|code| refusal(&code, record.text("detail")))),
+    };
+    (!change.is_empty()).then_some((thread, change))
 }
 
 #[cfg(all(test, not(target_arch = "wasm32")))]

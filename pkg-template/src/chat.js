@@ -5,13 +5,6 @@ import { Store } from './store.js'
 /** @typedef {import('./index.js').ChatMessage} Message */
 /** @typedef {import('./index.js').ChatSnapshot} Snapshot */
 
-/** As the engine checks it, while there is none. @param {string} body */
-function check(body) {
-  if (typeof body !== 'string') throw new ChatError('invalid-options', 'send(body): body must be a string')
-  if (!/[^\t-\r ]/.test(body)) throw new ChatError('message-empty', 'The message is empty.')
-  if ([...body].length > 4000) throw new ChatError('message-too-long', 'The message is longer than 4000 characters.')
-}
-
 /** A version 4 UUID (RFC 9562, section 5.4); `crypto.randomUUID` exists in secure contexts only. */
 function uuid() {
   const bytes = crypto
@@ -40,10 +33,15 @@ export class Chat extends Store {
     return { status, messages: this.#early, hasOlder: false, loadingOlder: false, error, outboxPersists: true, fromCache: false }
   }
 
+  /** @param {ChatSession} session @param {Message} early */
+  say(session, { id, body }) {
+    session.send(body, id)
+  }
+
   /** @param {ChatSession} session */
   opened(session) {
     const early = this.#early
-    for (const { id, body } of early) session.send(body, id)
+    for (const message of early) this.say(session, message)
     this.#early = []
     // At once: subscribers hear of it later, and the bubbles are there already.
     if (this.session && early.length > 0) this.show(session.getSnapshot())
@@ -60,27 +58,35 @@ export class Chat extends Store {
 
   /** @param {readonly Message[]} early @param {import('./index.js').ChatStatus} [status] @param {ChatError | null} [error] */
   #showEarly(early, status = 'connecting', error = null) {
-    this.#early = Object.freeze(early.map((message) => Object.freeze(message)))
+    early.forEach(Object.freeze)
+    this.#early = Object.freeze(early)
     this.show(this.empty(status, error))
   }
 
-  /** @param {string} body */
-  #send(body) {
-    if (this.session) return this.session.send(body)
+  /** Throws what a session throws that is asked to say this. @param {string} body */
+  check(body) {
     if (!this.options || this.left) throw new ChatError('closed', 'The session is closed.')
-    check(body)
+    if (typeof body !== 'string') throw new ChatError('invalid-options', 'body must be a string')
+    if (!/[^\t-\r ]/.test(body)) throw new ChatError('message-empty', 'The message is empty.')
+    if ([...body].length > 4000) throw new ChatError('message-too-long', 'The message is longer than 4000 characters.')
+  }
+
+  /** @param {string} body @param {object} [more] what else its bubble has */
+  send(body, more) {
+    if (this.session) return this.session.send(body, /** @type {any} */ (more))
+    this.check(body)
     const id = uuid()
-    this.#showEarly([...this.#early, { id, seq: null, sender: 'me', body, createdAt: new Date().toISOString(), status: 'sending' }])
+    this.#showEarly([...this.#early, { id, seq: null, sender: 'me', body, createdAt: new Date().toISOString(), status: 'sending', ...more }])
     // What could not be loaded is tried again.
     if (this.mounted) void this.start()
     return id
   }
 
-  /** @param {string} id */
-  #retry(id) {
+  /** @param {string} id @param {object} [changed] what it is from now on, if it is not only to be tried again */
+  retry(id, changed) {
     if (this.session) return this.session.retry(id)
-    if (!this.#early.some((message) => message.id === id && message.error)) return
-    this.#showEarly(this.#early.map(({ error: _, ...message }) => ({ ...message, status: 'sending' })))
+    if (!this.#early.some((message) => message.id === id && (changed ?? message.error))) return
+    this.#showEarly(this.#early.map(({ error: _, ...message }) => ({ ...message, ...(message.id === id && changed), status: 'sending' })))
     void this.start()
   }
 
@@ -96,9 +102,9 @@ export class Chat extends Store {
   }
 
   actions = {
-    send: (/** @type {string} */ body) => this.#send(body),
+    send: (/** @type {string} */ body) => this.send(body),
     loadOlder: async () => this.session?.loadOlder(),
-    retry: (/** @type {string} */ id) => this.#retry(id),
+    retry: (/** @type {string} */ id) => this.retry(id),
     discard: (/** @type {string} */ id) => this.#discard(id),
   }
 }

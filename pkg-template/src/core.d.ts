@@ -30,6 +30,12 @@ export class ChatSession implements Core {
   free(): void
   /** Only with the inbox in it. */
   markRead(seq: number): void
+  /** Only with changes in it, as all that follows. */
+  reply(body: string, id: string | undefined, seq: number): string
+  edit(id: string, body: string): void
+  unsend(id: string): void
+  react(id: string, emoji: string | null): void
+  jumpTo(seq: number): Promise<void>
 }
 /** Only with the inbox in it. */
 export class ChatInbox implements Core {

@@ -185,6 +185,12 @@ export type ChatErrorCode =
   | 'realtime-disabled'
   /** A table, function or endpoint of the installation is missing. */
   | 'setup-missing'
+  /** It is too late to edit or unsend the message; of `chopped-chat/inbox` alone. */
+  | 'window-over'
+  /** The message is not this person's to change; of `chopped-chat/inbox` alone. */
+  | 'not-yours'
+  /** The message was unsent, and can't be changed any more; of `chopped-chat/inbox` alone. */
+  | 'already-unsent'
   /** The session is closed. */
   | 'closed'
   /** `init()` has not ended yet. */

@@ -71,7 +71,10 @@ export class Store {
     if (this.#subscribers.size === 1) void this.start()
     return () => {
       this.#subscribers.delete(tell)
-      if (!this.mounted) this.#stop()
+      if (this.mounted) return
+      this.left = true
+      this.#snapshot = undefined
+      this.#leave()
     }
   }
 
@@ -102,25 +105,21 @@ export class Store {
     } catch (error) {
       const ours = error instanceof ChatError
       const why = ours ? error : new ChatError('init-failed', 'The chat could not be started.', String(error))
-      this.#off?.()
-      const session = this.session
-      this.session = null
-      if (session) setTimeout(() => session.close())
+      this.#leave()
       this.failed(why)
       // For whoever watches over the page's errors.
       if (!ours) throw error
     }
   }
 
-  #stop() {
+  /** Does without the session. */
+  #leave() {
     const session = this.session
     this.session = null
-    this.left = true
-    this.#snapshot = undefined
-    // Whoever mounts in the same turn, such as a component that was edited, takes the thread over as it is.
-    if (session) setTimeout(() => session.close())
     // How it ends is not for this snapshot.
     this.#off?.()
+    // Whoever mounts in the same turn, such as a component that was edited, takes the thread over as it is.
+    if (session) setTimeout(() => session.close())
   }
 }
 

@@ -70,8 +70,23 @@ export async function inboxPage(): Promise<number> {
   session.markRead(1)
   // @ts-expect-error without the inbox there are no receipts
   new ChatSession(byUrl).markRead(1)
+  const [message] = session.getSnapshot().messages
+  if (message) {
+    session.edit(message.id, `${message.quoted?.body} ${message.change?.error?.code}`)
+    session.react(message.id, message.reactions.me === '❤️' ? null : '❤️')
+    session.unsend(session.send('a reply', { replyTo: message.seq }))
+    // @ts-expect-error frozen
+    message.reactions.me = null
+    // @ts-expect-error null takes it back
+    session.react(message.id)
+  }
+  session.send('under an id', 'as of ChatSession')
+  // @ts-expect-error without the inbox there are no changes
+  new ChatSession(byUrl).edit('', '')
+  await session.jumpTo(1)
+  const gone: boolean | undefined = line?.lastMessage?.deleted
   const first: number | null | undefined = session.getSnapshot().firstUnread
-  return (first ?? 0) + inbox.getSnapshot().unread + session.getSnapshot().readByOther + body.length + (status?.length ?? 0)
+  return (first ?? 0) + inbox.getSnapshot().unread + session.getSnapshot().readByOther + body.length + (status?.length ?? 0) + Number(gone)
 }
 
 export function InboxComponent(): number {
@@ -80,6 +95,12 @@ export function InboxComponent(): number {
   // @ts-expect-error a chat without receipts
   useSeen(useChat(byCallback))
   const { threads, loadMore } = useInbox(inboxOptions)
+  chat.unsend(chat.send('a reply', { replyTo: 1 }))
+  chat.edit('', '')
+  chat.react('', null)
+  void chat.jumpTo(1)
+  // @ts-expect-error without the inbox there are no replies
+  useChat(byCallback).send('', { replyTo: 1 })
   void loadMore()
   ref(null)
   return useUnread(null) + threads.length + chat.deliveredToOther

@@ -19,6 +19,9 @@ pub struct Attached {
     pub opened: Cell<bool>,
     /// Who waits for `loadOlder()` or `loadMore()`.
     pub loading: Waiting,
+    /// Who waits for `jumpTo()`.
+    #[cfg(feature = "changes")]
+    pub jumping: Waiting,
     /// The client has ended.
     pub ended: Cell<bool>,
 }
@@ -42,6 +45,8 @@ impl Attached {
         let closed = Err(Code::Closed.into());
         self.opening.settle(&closed);
         self.loading.settle(&closed);
+        #[cfg(feature = "changes")]
+        self.jumping.settle(&closed);
     }
 }
 

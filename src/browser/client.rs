@@ -2,6 +2,8 @@
 //!
 //! Inputs queue, and only the outermost call drains them, so an output may cause an input at any depth.
 
+#[cfg(feature = "changes")]
+mod changes;
 #[cfg(feature = "inbox")]
 mod inbox;
 
@@ -58,6 +60,9 @@ struct Inputs {
 struct Kept {
     /// What is not sent yet.
     outbox: RefCell<Option<Storage>>,
+    /// What is not changed yet.
+    #[cfg(feature = "changes")]
+    changes: RefCell<Option<super::changes::Store>>,
     /// Takes in the pages of earlier visits.
     found: Found,
 }
@@ -150,7 +155,12 @@ impl Client {
                 sessions: RefCell::default(),
                 views: Views::default(),
                 network: Network::new(feed),
-                kept: Kept { outbox: RefCell::default(), found },
+                kept: Kept {
+                    outbox: RefCell::default(),
+                    #[cfg(feature = "changes")]
+                    changes: RefCell::default(),
+                    found,
+                },
                 alarm: Alarm::new(move || timeout(Input::Timeout)),
                 environment: RefCell::default(),
                 sign_outs: RefCell::new(Some(SignOuts::hear(end_all))),
@@ -175,6 +185,8 @@ impl Client {
             self.kept.outbox.replace(Some(Storage::new(&self.config.supabase_url, &self.config.my_id, tell)));
             #[cfg(feature = "inbox")]
             self.find_seen();
+            #[cfg(feature = "changes")]
+            self.find_changes();
         }
         for input in environment::now() {
             self.queue(input);
@@ -186,6 +198,8 @@ impl Client {
     fn pause(&self) {
         self.environment.take();
         self.kept.outbox.take();
+        #[cfg(feature = "changes")]
+        self.kept.changes.take();
     }
 
     /// Ends at once: closes every session, socket and request. What storage keeps stays there.
@@ -223,11 +237,13 @@ impl Client {
         #[cfg(feature = "inbox")]
         {
             if self.sessions_of(thread).is_empty() {
-                self.views.of(thread).open();
+                self.views.of(thread, &self.config.my_id).open();
             }
             self.queue(Input::Receipts(options.account.receipts));
         }
-        self.views.of(thread).cached = options.cache_messages;
+        #[cfg(feature = "changes")]
+        self.hear_expiry(thread);
+        self.views.of(thread, &self.config.my_id).cached = options.cache_messages;
         self.sessions.borrow_mut().push((thread.clone(), session.clone()));
         session.subscribers.changed();
         self.feed(Input::Open { thread: thread.clone(), page_size: options.page_size });
@@ -248,7 +264,7 @@ impl Client {
         let Some(view) = views.iter_mut().find(|view| view.thread == *thread) else { return snapshot::closed() };
         // What a page looks at is kept, and not each of ten thousand changes in between.
         if view.is_worth_keeping() {
-            pages::keep(&self.config.supabase_url, &self.config.my_id, thread, &view.messages());
+            pages::keep(&self.config.supabase_url, &self.config.my_id, thread, &view.messages(), &view.extras());
         }
         view.snapshot()
     }
@@ -324,7 +340,7 @@ impl Client {
             Output::State(thread, state) => self.change(&thread, |view| view.set_state(state)),
             Output::Opened(thread, result) => {
                 #[cfg(feature = "inbox")]
-                if result.is_ok() && !self.views.of(&thread).is_loaded() {
+                if result.is_ok() && !self.views.of(&thread, &self.config.my_id).is_loaded() {
                     self.change(&thread, View::opened);
                 }
                 for session in self.sessions_of(&thread) {
@@ -342,6 +358,13 @@ impl Client {
                     self.pause();
                 }
             }
+            #[cfg(feature = "changes")]
+            Output::StoreChange(..)
+            | Output::UnstoreChange(..)
+            | Output::Changing(..)
+            | Output::Quoted(..)
+            | Output::Jumped(..)
+            | Output::Windows(_) => self.carry_out_change(output),
             #[cfg(feature = "inbox")]
             output => self.carry_out_inbox(output),
         }
@@ -382,7 +405,7 @@ impl Client {
             }
             storage::Event::Adopted(threads) => {
                 for (thread, messages) in threads {
-                    drop(self.views.of(&thread));
+                    drop(self.views.of(&thread, &self.config.my_id));
                     self.feed(Input::Restore { thread, messages });
                 }
             }

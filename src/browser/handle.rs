@@ -89,6 +89,19 @@ impl Handle {
         }
     }
 
+    /// Looks for a message by `input`; resolves when it is there.
+    #[cfg(feature = "changes")]
+    pub fn jump(&self, input: Input<Value>) -> Promise {
+        match self.client() {
+            Some(client) => {
+                let promise = self.attached.jumping.promise();
+                client.feed(input);
+                promise
+            }
+            None => Promise::reject(&closed()),
+        }
+    }
+
     /// Closes `what`, where it is open; promises are rejected with `closed`.
     pub fn close(&self, what: &impl Opens) {
         if let Some(client) = self.take_client() {

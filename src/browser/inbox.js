@@ -7,12 +7,13 @@ import { put } from './values.js'
 /** How far an own message has come. */
 const progress = (seq, read, delivered) => (seq <= read ? 'read' : seq <= delivered ? 'delivered' : 'sent')
 
-export const preview = (id, mine, body, createdAt, seq, read, delivered) =>
+export const preview = (id, mine, body, createdAt, deleted, seq, read, delivered) =>
   Object.freeze({
     id,
     sender: mine ? 'me' : 'them',
     body,
     createdAt,
+    deleted,
     status: mine ? progress(seq, read, delivered) : 'sent',
   })
 

@@ -62,19 +62,20 @@ impl Json for Value {
         self.0.as_string()
     }
 
-    #[cfg(feature = "inbox")]
+    #[cfg(any(feature = "inbox", feature = "changes"))]
     fn is_true(&self) -> bool {
         self.0.is_truthy()
     }
-    fn as_row(&self, thread_id: &str, my_id: &str) -> Option<(u128, u64, bool)> {
-        // The id in four parts, the number in two, and who wrote it.
-        let mut parts = [0u32; 7];
+    fn as_row(&self, thread_id: &str, my_id: &str) -> Option<(u128, u64, u64, bool)> {
+        // The id in four parts, the two numbers in two each, and who wrote it.
+        let mut parts = [0u32; 9];
         if !values::read_row(&self.0, thread_id, my_id, &mut parts) {
             return None;
         }
-        let [a, b, c, d, high, low, mine] = parts;
+        let [a, b, c, d, high, low, high_rev, low_rev, mine] = parts;
         let id = [a, b, c, d].into_iter().fold(0u128, |id, part| id << 32 | u128::from(part));
-        Some((id, u64::from(high) << 32 | u64::from(low), mine == 1))
+        let number = |high: u32, low: u32| u64::from(high) << 32 | u64::from(low);
+        Some((id, number(high, low), number(high_rev, low_rev), mine == 1))
     }
 
     fn as_u64(&self) -> Option<u64> {

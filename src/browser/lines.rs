@@ -26,7 +26,16 @@ extern "C" {
         delivered: f64,
         message: &JsValue,
     );
-    fn preview(id: &str, mine: bool, body: &str, created_at: &str, seq: f64, read: f64, delivered: f64) -> JsValue;
+    fn preview(
+        id: &str,
+        mine: bool,
+        body: &str,
+        created_at: &str,
+        deleted: bool,
+        seq: f64,
+        read: f64,
+        delivered: f64,
+    ) -> JsValue;
     #[wasm_bindgen(js_name = inboxSnapshot)]
     fn inbox_snapshot(
         status: &str,
@@ -147,9 +156,9 @@ impl View {
 
     fn put(&self, at: usize, replaced: u32, line: &InboxLine, me: &str) {
         let (read, delivered) = (line.read_by_other as f64, line.delivered_to_other as f64);
-        let Preview { id, seq, sender, body, created_at } = &line.message;
+        let Preview { id, seq, sender, body, created_at, deleted, .. } = &line.message;
         let mine = *sender == Sender::Me;
-        let message = preview(&id.text(), mine, body, created_at, *seq as f64, read, delivered);
+        let message = preview(&id.text(), mine, body, created_at, *deleted, *seq as f64, read, delivered);
         let other = line.thread.other(me).unwrap_or_default();
         put_line(&self.lines, at as u32, replaced, line.thread.as_str(), other, line.unread, read, delivered, &message);
     }

@@ -14,6 +14,7 @@
 //! | `marks.rs` | how far a thread is read |
 //! | `lines.rs` | what a page sees of the inbox |
 //! | `inbox.js` | the values of these two, and the marks that outlive the page |
+//! | `changes.rs`, `changes.js` | messages that change: what a page sees of it, and what outlives the page |
 //! | `notify.rs` | telling subscribers, not too often |
 //! | `options.rs` | the options of a session or an inbox, checked |
 //! | `requests.rs` | requests |
@@ -29,6 +30,8 @@
 #![allow(unsafe_code)]
 
 mod attached;
+#[cfg(feature = "changes")]
+mod changes;
 mod client;
 mod clock;
 mod environment;

@@ -51,9 +51,9 @@ export function openPage(project, person, thread, wanted, found) {
   )
 }
 
-/** Keeps the newest of `list`, messages as a page has them, as they are in a moment. */
-export function keepPage(project, person, thread, other, list) {
-  unwritten.set(thread, { project, person, thread, other, list })
+/** Keeps the newest of `list`, messages as a page has them, as they are in a moment; with what `extras` has of each. */
+export function keepPage(project, person, thread, other, list, extras) {
+  unwritten.set(thread, { project, person, thread, other, list, extras })
   timer ??= setTimeout(write, SOON)
 }
 
@@ -66,20 +66,21 @@ export async function dropPages() {
 
 function write() {
   timer = undefined
-  const pages = [...unwritten.values()].map(({ list, person, other, ...page }) => ({
+  const pages = [...unwritten.values()].map(({ list, person, other, extras, ...page }) => ({
     ...page,
     person,
     at: Date.now(),
     rows: list
       .filter(({ seq }) => seq !== null)
       .slice(-MESSAGES)
-      .map(({ id, seq, sender, body, createdAt }) => ({
-        id,
+      .map((message) => ({
+        id: message.id,
         thread_id: page.thread,
-        sender_mongo_id: sender === 'me' ? person : other,
-        body,
-        created_at: createdAt,
-        seq,
+        sender_mongo_id: message.sender === 'me' ? person : other,
+        body: message.body,
+        created_at: message.createdAt,
+        seq: message.seq,
+        ...extras?.(message),
       })),
   }))
   unwritten.clear()

@@ -12,7 +12,7 @@ extern "C" {
     #[wasm_bindgen(js_name = openPage)]
     fn open_page(project: &str, person: &str, thread: &str, wanted: bool, found: &JsValue);
     #[wasm_bindgen(js_name = keepPage)]
-    fn keep_page(project: &str, person: &str, thread: &str, other: &str, list: &Array);
+    fn keep_page(project: &str, person: &str, thread: &str, other: &str, list: &Array, extras: &JsValue);
 }
 
 /// Whom `pages.js` tells of what it found.
@@ -34,7 +34,7 @@ pub fn open(project: &str, person: &str, thread: &ThreadId, wanted: bool, found:
     open_page(project, person, thread.as_str(), wanted, found.as_ref());
 }
 
-/// Keeps the newest of `messages` in a moment.
-pub fn keep(project: &str, person: &str, thread: &ThreadId, messages: &Array) {
-    keep_page(project, person, thread.as_str(), thread.other(person).unwrap_or_default(), messages);
+/// Keeps the newest of `messages` in a moment, with what the function `extras` tells of each.
+pub fn keep(project: &str, person: &str, thread: &ThreadId, messages: &Array, extras: &JsValue) {
+    keep_page(project, person, thread.as_str(), thread.other(person).unwrap_or_default(), messages, extras);
 }

@@ -20,6 +20,9 @@ let person
 
 const KEPT_MS = 10_000
 
+/** By which function the first page of a thread is read. A build that knows of changes has another. */
+export const pages = { messages: 'messages?select=id,thread_id,sender_mongo_id,body,created_at,seq' }
+
 // One clock may jump, and the other stand still while the device sleeps.
 const clocks = () => [performance.now(), Date.now()]
 const age = ({ since }) => Math.max(...clocks().map((now, n) => now - since[n]))
@@ -143,7 +146,8 @@ export const askRpc = (id, answered, url, key, token, body, mayBeEarly) =>
     const start = startRpc(url, key, token, body)
     if (!mayBeEarly) return start(signal)
     // Nothing at all may be what there was before the thread was made.
-    return ask(rpcKey(url, token, body), signal, start, (answer) => (answer?.[1]?.length === 0 ? undefined : answer))
+    const isEmpty = (answer) => (answer?.[1]?.messages ?? answer?.[1])?.length === 0
+    return ask(rpcKey(url, token, body), signal, start, (answer) => (isEmpty(answer) ? undefined : answer))
   })
 
 /** The WebSocket of `url`, which may be open already; throws where the browser refuses it. */
@@ -166,7 +170,7 @@ export function askEarly(options) {
 
   // Ids are sorted by bytes there. Where UTF-16 sorts otherwise the page is asked for in vain, and once more.
   const thread = me < other ? `${me}__${other}` : `${other}__${me}`
-  const list = isInbox ? 'threads' : 'messages?select=id,thread_id,sender_mongo_id,body,created_at,seq'
+  const list = isInbox ? 'threads' : pages.messages
   const page = `${base}/rest/v1/rpc/list_chat_${list}`
   const body = JSON.stringify(isInbox ? { _limit: pageSize } : { _thread_id: thread, _after: 0, _limit: pageSize })
   // The browser keeps a preflight (CORS) by URL and names of headers: a request that asks nothing has it made by the time the

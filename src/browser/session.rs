@@ -6,8 +6,10 @@ use super::error::{invalid, to_js};
 use super::handle::{self, Handle, Opens};
 use super::options::{Account, Options};
 use super::{random, snapshot, storage};
+#[cfg(feature = "changes")]
+use crate::change::Change;
 use crate::io::Input;
-#[cfg(feature = "inbox")]
+#[cfg(any(feature = "changes", feature = "inbox"))]
 use crate::json::Json;
 use crate::message::{MessageId, check_body};
 use crate::thread_id::ThreadId;
@@ -80,6 +82,10 @@ impl ChatSession {
     /// Sends `body`; gives the message's id: `id`, unless that is `undefined`. Under the same id a second time changes
     /// nothing. Throws `closed`, `message-empty` or `message-too-long`.
     pub fn send(&self, body: JsValue, id: JsValue) -> Result<String, JsValue> {
+        self.say(body, id, None)
+    }
+
+    fn say(&self, body: JsValue, id: JsValue, reply_to: Option<u64>) -> Result<String, JsValue> {
         let body = body.as_string().ok_or_else(|| invalid("send(body): body must be a string"))?;
         let id = match id.as_string() {
             Some(id) => MessageId::parse(&id).ok_or_else(|| invalid("send(body, id): id must be a UUID"))?,
@@ -87,7 +93,7 @@ impl ChatSession {
         };
         let client = self.handle.client().ok_or_else(handle::closed)?;
         check_body(&body).map_err(|code| to_js(&code.into()))?;
-        client.feed(Input::Send { thread: self.options.thread.clone(), id, body });
+        client.feed(Input::Send { thread: self.options.thread.clone(), id, body, reply_to });
         Ok(id.text())
     }
 
@@ -119,14 +125,70 @@ impl ChatSession {
     /// The person has seen the messages up to the number `seq`. Changes nothing while it is closed.
     #[wasm_bindgen(js_name = markRead)]
     pub fn mark_read(&self, seq: JsValue) -> Result<(), JsValue> {
-        let seq = super::json::Value(seq).as_u64().filter(|seq| *seq > 0);
-        let seq = seq.ok_or_else(|| invalid("markRead(seq): seq must be a message's number"))?;
+        let seq = message_number(seq, "markRead(seq): seq")?;
         if let Some(client) = self.handle.client() {
             client.feed(Input::Seen { thread: self.options.thread.clone(), seq });
         }
         Ok(())
     }
 }
+
+#[cfg(feature = "changes")]
+#[wasm_bindgen]
+impl ChatSession {
+    /// Sends `body` as `send` does, as a reply to the message of the number `seq`.
+    pub fn reply(&self, body: JsValue, id: JsValue, seq: JsValue) -> Result<String, JsValue> {
+        self.say(body, id, Some(message_number(seq, "replyTo")?))
+    }
+
+    /// Gives a message another text. Throws as `send` does.
+    pub fn edit(&self, id: JsValue, body: JsValue) -> Result<(), JsValue> {
+        let body = body.as_string().ok_or_else(|| invalid("edit(id, body): body must be a string"))?;
+        check_body(&body).map_err(|code| to_js(&code.into()))?;
+        self.change(id, Change::Edit(body.into()))
+    }
+
+    /// Takes a message back.
+    pub fn unsend(&self, id: JsValue) -> Result<(), JsValue> {
+        self.change(id, Change::Unsend)
+    }
+
+    /// Reacts to a message with an emoji, or takes that back where it is `null`.
+    pub fn react(&self, id: JsValue, emoji: JsValue) -> Result<(), JsValue> {
+        let text = emoji.as_string();
+        let fits = text.as_ref().map_or(emoji.is_null(), |text| (1..=MAX_EMOJI_BYTES).contains(&text.len()));
+        if !fits {
+            return Err(invalid("react(id, emoji): emoji must be null or a text of at most 32 bytes"));
+        }
+        self.change(id, Change::React(text.map(Into::into)))
+    }
+
+    /// Reads older messages down to the number `seq`; resolves when it is there.
+    #[wasm_bindgen(js_name = jumpTo)]
+    pub fn jump_to(&self, seq: JsValue) -> Result<Promise, JsValue> {
+        let seq = message_number(seq, "jumpTo(seq): seq")?;
+        Ok(self.handle.jump(Input::JumpTo { thread: self.options.thread.clone(), seq }))
+    }
+
+    fn change(&self, id: JsValue, change: Change) -> Result<(), JsValue> {
+        let client = self.handle.client().ok_or_else(handle::closed)?;
+        if let Some(id) = id.as_string().and_then(|id| MessageId::parse(&id)) {
+            client.feed(Input::Change { thread: self.options.thread.clone(), id, change });
+        }
+        Ok(())
+    }
+}
+
+/// The number of a message.
+#[cfg(any(feature = "changes", feature = "inbox"))]
+fn message_number(given: JsValue, name: &str) -> Result<u64, JsValue> {
+    let seq = super::json::Value(given).as_u64().filter(|seq| *seq > 0);
+    seq.ok_or_else(|| invalid(&[name, " must be a message's number"].concat()))
+}
+
+/// The longest reaction; the database holds the same limit.
+#[cfg(feature = "changes")]
+const MAX_EMOJI_BYTES: usize = 32;
 
 /// The id of the thread of two people.
 #[wasm_bindgen(js_name = threadId)]

@@ -6,7 +6,9 @@ use super::values;
 #[cfg(feature = "inbox")]
 use crate::conversation::Markers;
 use crate::io::{Diff, State, Status};
-use crate::message::{Message, PendingMessage, Row, Sender};
+#[cfg(not(feature = "changes"))]
+use crate::message::PendingMessage;
+use crate::message::{Message, Row, Sender};
 use crate::thread_id::ThreadId;
 use js_sys::Array;
 use wasm_bindgen::JsValue;
@@ -17,6 +19,8 @@ pub struct View {
     /// The thread.
     pub thread: ThreadId,
     messages: Array,
+    #[cfg(feature = "changes")]
+    pub changes: super::changes::Changes,
     state: State,
     outbox_persists: bool,
     /// Whether its newest page is kept for the next visit.
@@ -29,11 +33,16 @@ pub struct View {
 }
 
 impl View {
-    /// An empty thread that is about to be opened.
-    pub fn new(thread: ThreadId, outbox_persists: bool) -> Self {
+    /// An empty thread that is about to be opened by `me`.
+    pub fn new(thread: ThreadId, me: &str, outbox_persists: bool) -> Self {
+        let messages = Array::new();
+        #[cfg(not(feature = "changes"))]
+        let _ = me;
         View {
+            #[cfg(feature = "changes")]
+            changes: super::changes::Changes::new(&messages, &thread, me),
             thread,
-            messages: Array::new(),
+            messages,
             state: State {
                 status: Status::Connecting,
                 has_older: false,
@@ -63,6 +72,9 @@ impl View {
         match diff {
             Diff::Insert { at, message } => self.put(at, 0, &message),
             Diff::Update { at, message } => self.put(at, 1, &message),
+            #[cfg(feature = "changes")]
+            Diff::Remove { at, count } => self.changes.remove(at as u32, count as u32),
+            #[cfg(not(feature = "changes"))]
             Diff::Remove { at, count } => values::remove(&self.messages, at as u32, count as u32),
         }
     }
@@ -71,17 +83,39 @@ impl View {
         let at = at as u32;
         match message {
             Message::Sent(Row { value, seq, sender, .. }) => {
-                values::put_sent(&self.messages, at, replaced, &value.0, *seq as f64, *sender == Sender::Me);
+                let mine = *sender == Sender::Me;
+                #[cfg(feature = "changes")]
+                self.changes.put_sent(at, replaced, value, *seq, mine);
+                #[cfg(not(feature = "changes"))]
+                values::put_sent(&self.messages, at, replaced, &value.0, *seq as f64, mine);
                 #[cfg(feature = "inbox")]
-                if *sender == Sender::Me {
+                if mine {
                     self.marks.tick(&self.messages, at, at + 1);
                 }
             }
+            #[cfg(feature = "changes")]
+            Message::Pending(message) => self.changes.put_pending(at, replaced, message),
+            #[cfg(not(feature = "changes"))]
             Message::Pending(PendingMessage { id, body, written_at, error, .. }) => {
                 let error = error.as_ref().map_or(JsValue::UNDEFINED, to_js);
                 values::put_pending(&self.messages, at, replaced, &id.text(), body, *written_at as f64, &error);
             }
         }
+    }
+
+    /// Some messages are shown otherwise.
+    #[cfg(feature = "changes")]
+    pub fn touch(&mut self) {
+        self.frozen_messages = None;
+        self.snapshot = None;
+    }
+
+    /// What storage is to keep of a message besides what the core knows.
+    pub fn extras(&self) -> JsValue {
+        #[cfg(feature = "changes")]
+        return self.changes.extras();
+        #[cfg(not(feature = "changes"))]
+        JsValue::UNDEFINED
     }
 
     /// Follows a change of the state.

@@ -19,13 +19,15 @@ const DRAFTS = { database: DATABASE, store: 'drafts', key: 'id' }
  * one would close it to pages of before.
  */
 export const SEEN = { database: `${DATABASE} seen`, store: 'seen', key: 'thread' }
+/** What is still to become of messages; see `changes.js`. */
+export const CHANGES = { database: `${DATABASE} changes`, store: 'changes', key: 'id' }
 /** How long a write may take before it counts as failed, in ms: some browsers never answer. */
 const PATIENCE = 2000
 
 /** Of secure contexts only. */
 const locks = () => globalThis.navigator?.locks
 
-const channel = () => (globalThis.BroadcastChannel ? new BroadcastChannel(DATABASE) : undefined)
+const channel = (name = DATABASE) => (globalThis.BroadcastChannel ? new BroadcastChannel(name) : undefined)
 
 /** Grows with every sign-out that this page knows of: what was to be stored before one must not be stored behind it. */
 export let signOuts = 0
@@ -94,7 +96,7 @@ export async function forgetAll() {
   told?.postMessage(null)
   told?.close()
   const clear = (store) => store.clear()
-  await Promise.all([within(dropPages()), ask('readwrite', clear), ask('readwrite', clear, SEEN)])
+  await Promise.all([within(dropPages()), ...[DRAFTS, SEEN, CHANGES].map((kept) => ask('readwrite', clear, kept))])
 }
 
 /**
@@ -116,6 +118,7 @@ export async function countUnsent(lists) {
 export class Storage {
   #project
   #person
+  #kept
   /** The callbacks; none once it is closed. */
   #tell
   #me = Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join('-')
@@ -143,19 +146,25 @@ export class Storage {
    * @param {(records: object[] | undefined) => object[]} adopted messages that are this page's from now on; undefined when
    *   all that was there at the start has been told, or cannot be had in time. Returns the records that are not to stay
    *   as they are
+   * @param {typeof DRAFTS} kept what it keeps
    */
-  constructor(project, person, works, adopted) {
+  constructor(project, person, works, adopted, kept = DRAFTS) {
     this.#project = project
     this.#person = person
+    this.#kept = kept
     this.#tell = { works, adopted }
     this.#started = this.#start().catch(() => this.#works(false))
     within(this.#started).then(() => this.#tell?.adopted())
   }
 
-  put(id, thread, order, writtenAt, body, code, detail) {
-    const record = { project: this.#project, person: this.#person, owner: this.#me, id, thread, order, writtenAt, body, code, detail }
-    this.#records.set(id, record)
-    this.#busy = this.#write(id, record)
+  put(id, thread, order, writtenAt, body, replyTo, code, detail) {
+    this.keep({ id, thread, order, writtenAt, body, replyTo, code, detail })
+  }
+
+  keep(fields) {
+    const record = { project: this.#project, person: this.#person, owner: this.#me, ...fields }
+    this.#records.set(record.id, record)
+    this.#busy = this.#write(record.id, record)
   }
 
   remove(id) {
@@ -176,7 +185,7 @@ export class Storage {
     this.#tell?.works(works)
   }
 
-  #name = (owner) => `${DATABASE} ${this.#project} ${this.#person} ${owner}`
+  #name = (owner) => `${this.#kept.database} ${this.#project} ${this.#person} ${owner}`
 
   /** Takes this page's lock, and keeps it until the page or the storage ends. */
   #lock() {
@@ -193,7 +202,7 @@ export class Storage {
   }
 
   #open() {
-    this.#database ??= open(DRAFTS, () => {
+    this.#database ??= open(this.#kept, () => {
       this.#database = undefined
       this.#works(false)
       // All of it is to be written again, by the next write.
@@ -265,7 +274,7 @@ export class Storage {
   async #start() {
     await this.#lock()
     if (!this.#tell) return
-    this.#channel = channel()
+    this.#channel = channel(this.#kept.database)
     if (this.#channel) {
       this.#channel.onmessage = ({ data }) => {
         if (data?.project === this.#project && data.person === this.#person) this.#watch(data.owner)

@@ -12,7 +12,7 @@ use wasm_bindgen::prelude::*;
 #[wasm_bindgen(module = "/src/browser/storage.js")]
 extern "C" {
     #[wasm_bindgen(js_name = Storage)]
-    type JsStorage;
+    pub type JsStorage;
     #[wasm_bindgen(constructor, js_class = "Storage")]
     fn new(project: &str, person: &str, works: &JsValue, adopted: &JsValue) -> JsStorage;
     #[wasm_bindgen(method)]
@@ -23,13 +23,14 @@ extern "C" {
         order: f64,
         written_at: f64,
         body: &str,
+        reply_to: Option<f64>,
         code: Option<&str>,
         detail: Option<&str>,
     );
     #[wasm_bindgen(method)]
-    fn remove(this: &JsStorage, id: &str);
+    pub fn remove(this: &JsStorage, id: &str);
     #[wasm_bindgen(method)]
-    fn close(this: &JsStorage);
+    pub fn close(this: &JsStorage);
 
     #[wasm_bindgen(js_name = forgetAll)]
     pub fn forget_all() -> Promise;
@@ -112,6 +113,7 @@ impl Storage {
             message.order as f64,
             message.written_at as f64,
             &message.body,
+            message.reply_to.map(|seq| seq as f64),
             message.error.as_ref().map(|error| error.code.as_str()),
             message.error.as_ref().and_then(|error| error.detail.as_deref()),
         );

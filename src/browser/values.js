@@ -40,19 +40,21 @@ export const length = (value) => (Array.isArray(value) ? value.length : undefine
 const UUID = /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/i
 
 /**
- * Reads a row of `chat_messages` into `parts`: the id in four, the number in two, and 1 if `me` wrote it. `false` if it is no
- * row of `thread`.
+ * Reads a row of `chat_messages` into `parts`: the id in four, its number and that of its last change in two each, and 1 if `me`
+ * wrote it. `false` if it is no row of `thread`.
  */
 export function readRow(row, thread, me, parts) {
   if (row?.thread_id !== thread) return false
-  const { id, seq, sender_mongo_id: sender } = row
+  const { id, seq, rev, sender_mongo_id: sender } = row
   const whole = [row.body, row.created_at, sender, id].every((text) => typeof text === 'string')
   if (!whole || !UUID.test(id) || !Number.isSafeInteger(seq) || seq < 1) return false
   const hex = id.replaceAll('-', '')
   for (let at = 0; at < 4; at++) parts[at] = parseInt(hex.slice(8 * at, 8 * at + 8), 16)
   parts[4] = seq / 2 ** 32
   parts[5] = seq
-  parts[6] = sender === me
+  parts[6] = rev / 2 ** 32
+  parts[7] = rev
+  parts[8] = sender === me
   return true
 }
 

@@ -26,12 +26,12 @@ impl Views {
         self.threads.borrow().is_empty()
     }
 
-    /// The view of `thread`, made if it is not there.
-    pub fn of(&self, thread: &ThreadId) -> RefMut<'_, View> {
+    /// The view of `thread`, made for `me` if it is not there.
+    pub fn of(&self, thread: &ThreadId, me: &str) -> RefMut<'_, View> {
         RefMut::map(self.threads.borrow_mut(), |views| {
             let at = views.iter().position(|view| view.thread == *thread).unwrap_or(views.len());
             if at == views.len() {
-                views.push(View::new(thread.clone(), self.outbox_persists.get()));
+                views.push(View::new(thread.clone(), me, self.outbox_persists.get()));
             }
             &mut views[at]
         })

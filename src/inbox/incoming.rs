@@ -132,7 +132,7 @@ impl Inbox {
             let Some(thread) = hint::thread(&part, &line.config.my_id) else { continue };
             let Some(read) = part.number("read") else { continue };
             let delivered = part.number("delivered").unwrap_or(0);
-            let counted = part.number("last_seq").zip(hint::unread(&part));
+            let counted = hint::count(&part);
             self.learn(line, News::Mark(Mark { thread: thread.clone(), mine: true, read, delivered, counted }));
             if let Some(read) = part.number("other_read") {
                 let delivered = part.number("other_delivered").unwrap_or(0);
@@ -142,7 +142,7 @@ impl Inbox {
                 );
                 let record = self.record(&thread);
                 record.marked = true;
-                record.all_read = counted.is_some_and(|(_, unread)| unread == 0);
+                record.all_read = counted.is_some_and(|count| count.unread == 0);
             }
         }
     }
@@ -237,7 +237,7 @@ fn read_line<V: Json>(part: &V, me: &str) -> Option<Record> {
         mine: progress("read", "delivered"),
         theirs: progress("other_read", "other_delivered"),
         newest: Some(Newest {
-            message: Preview::read(&part.get("message")?, me)?,
+            message: Preview { rev: part.number("last_rev").unwrap_or(0), ..Preview::read(&part.get("message")?, me)? },
             at: part.text("last_message_at")?,
             unread: hint::unread(part)?,
             counted: true,

@@ -4,6 +4,7 @@
 //! known to be perhaps wrong, and read again.
 
 use crate::conversation::Preview;
+use crate::line::hint::Count;
 use crate::message::Sender;
 use crate::mutation::{Mutation, mutated};
 use crate::thread_id::ThreadId;
@@ -67,6 +68,26 @@ impl Progress {
     }
 }
 
+impl Newest {
+    /// A message changed that is not newer: this one, perhaps.
+    fn changed(&mut self, message: Preview) -> Fact {
+        if message.rev <= self.message.rev {
+            return Fact::Known;
+        }
+        if message.seq == self.message.seq {
+            self.message = message;
+        } else {
+            self.message.rev = message.rev;
+        }
+        // What was unsent may have been unread.
+        if self.unread == 0 || mutated(Mutation::TombstoneIsUnread) {
+            return Fact::Exact;
+        }
+        self.counted = false;
+        Fact::Doubted
+    }
+}
+
 impl Record {
     pub fn new(thread: ThreadId) -> Self {
         Record {
@@ -103,26 +124,30 @@ impl Record {
     /// A message came. The person has seen all up to `seen`, which the server may not know yet.
     pub fn came(&mut self, message: Preview, seen: u64) -> Fact {
         let (seq, last) = (message.seq, self.last_seq());
-        if seq <= last {
-            return Fact::Known;
+        if let Some(newest) = self.newest.as_mut().filter(|_| seq <= last) {
+            return newest.changed(message);
         }
-        let counts = message.sender == Sender::Them && seq > self.mine.read.max(seen);
+        let gone = message.deleted && !mutated(Mutation::TombstoneIsUnread);
+        let counts = message.sender == Sender::Them && seq > self.mine.read.max(seen) && !gone;
         let (before, certain) = (self.unread(seen), self.newest.as_ref().is_none_or(|newest| newest.counted));
         let unread = if counts { (before + 1).min(MOST) } else { before };
         let counted = certain && seq == last + 1 || mutated(Mutation::CountUp);
+        let rev = self.newest.as_ref().map_or(0, |newest| newest.message.rev).max(message.rev);
+        let message = Preview { rev, ..message };
         self.newest = Some(Newest { at: message.created_at.clone(), message, unread, counted });
         if counted { Fact::Exact } else { Fact::Doubted }
     }
 
-    /// This person came so far. `counted`: how many were unread then, and of which number the newest message was.
-    pub fn marked_mine(&mut self, progress: Progress, counted: Option<(u64, u32)>) -> Fact {
+    /// This person came so far. `counted`: how many were unread then.
+    pub fn marked_mine(&mut self, progress: Progress, counted: Option<Count>) -> Fact {
         let raised = self.mine.raise(progress);
         let (read, last) = (self.mine.read, self.last_seq());
         let (Some(newest), false) = (&mut self.newest, progress.read < read) else {
             return if raised { Fact::Doubted } else { Fact::Known };
         };
         newest.unread = match counted {
-            Some((of, unread)) if of == last => unread,
+            // As of what is known here: one more may have been sent since, or unsent.
+            Some(count) if count.seq == last && count.rev >= newest.message.rev => count.unread,
             // Whatever comes up to that number is read already.
             _ if read >= last => 0,
             _ if !raised => return Fact::Known,
@@ -142,7 +167,19 @@ mod tests {
     use crate::message::MessageId;
 
     fn preview(seq: u64, sender: Sender) -> Preview {
-        Preview { id: MessageId(seq.into()), seq, sender, body: "x".into(), created_at: "t".into() }
+        Preview {
+            id: MessageId(seq.into()),
+            seq,
+            sender,
+            body: "x".into(),
+            created_at: "t".into(),
+            deleted: false,
+            rev: 0,
+        }
+    }
+
+    fn count(seq: u64, unread: u32) -> Option<Count> {
+        Some(Count { unread, seq, rev: 0 })
     }
 
     fn record(seqs: &[u64]) -> Record {
@@ -166,10 +203,29 @@ mod tests {
     }
 
     #[test]
+    fn what_changes_the_newest_is_shown_and_what_was_unread_is_doubted() {
+        let changed = |seq: u64, rev: u64| Preview { body: "y".into(), rev, ..preview(seq, Sender::Them) };
+        let mut record = record(&[1, 2]);
+        assert_eq!(record.came(changed(2, 1), 0), Fact::Doubted, "it, or one before it, may be gone");
+        assert_eq!(record.newest.as_ref().unwrap().message.body, "y");
+        assert_eq!(record.came(preview(2, Sender::Them), 0), Fact::Known, "as it was before");
+        assert_eq!(record.came(changed(1, 2), 0), Fact::Doubted);
+        assert_eq!(record.last_seq(), 2);
+        let read = Progress { read: 1, delivered: 2 };
+        assert_eq!(record.marked_mine(read, count(2, 1)), Fact::Doubted, "of before the change");
+        assert_eq!(record.marked_mine(read, Some(Count { unread: 1, seq: 2, rev: 2 })), Fact::Exact);
+        record.marked_mine(Progress { read: 2, delivered: 2 }, None);
+        assert_eq!(record.came(changed(2, 3), 0), Fact::Exact, "all is read");
+        let gone = Preview { deleted: true, rev: 4, ..preview(3, Sender::Them) };
+        assert_eq!(record.came(gone, 0), Fact::Exact);
+        assert_eq!(record.unread(0), 0, "nobody has to read what is gone");
+    }
+
+    #[test]
     fn a_mark_that_comes_before_its_message_covers_it() {
         let mut record = record(&[1, 2]);
         let all = Progress { read: 3, delivered: 3 };
-        assert_eq!(record.marked_mine(all, Some((3, 0))), Fact::Exact);
+        assert_eq!(record.marked_mine(all, count(3, 0)), Fact::Exact);
         assert_eq!(record.unread(0), 0);
         assert_eq!(record.came(preview(3, Sender::Them), 0), Fact::Exact);
         assert_eq!(record.unread(0), 0, "read on another device");
@@ -180,17 +236,17 @@ mod tests {
     #[test]
     fn a_count_of_another_moment_is_doubted() {
         let mut record = record(&[1, 2, 3, 4]);
-        assert_eq!(record.marked_mine(Progress { read: 2, delivered: 2 }, Some((3, 1))), Fact::Doubted);
-        assert_eq!(record.marked_mine(Progress { read: 2, delivered: 2 }, Some((4, 2))), Fact::Exact);
+        assert_eq!(record.marked_mine(Progress { read: 2, delivered: 2 }, count(3, 1)), Fact::Doubted);
+        assert_eq!(record.marked_mine(Progress { read: 2, delivered: 2 }, count(4, 2)), Fact::Exact);
         assert_eq!(record.unread(2), 2);
-        assert_eq!(record.marked_mine(Progress { read: 1, delivered: 1 }, Some((4, 3))), Fact::Known);
+        assert_eq!(record.marked_mine(Progress { read: 1, delivered: 1 }, count(4, 3)), Fact::Known);
         assert_eq!((record.mine.read, record.unread(2)), (2, 2), "an older word changes nothing");
     }
 
     #[test]
     fn of_a_conversation_that_is_not_loaded_a_mark_tells_no_count() {
         let mut record = record(&[]);
-        assert_eq!(record.marked_mine(Progress { read: 2, delivered: 2 }, Some((3, 1))), Fact::Doubted);
-        assert_eq!(record.marked_mine(Progress { read: 2, delivered: 2 }, Some((3, 1))), Fact::Known);
+        assert_eq!(record.marked_mine(Progress { read: 2, delivered: 2 }, count(3, 1)), Fact::Doubted);
+        assert_eq!(record.marked_mine(Progress { read: 2, delivered: 2 }, count(3, 1)), Fact::Known);
     }
 }

@@ -22,8 +22,18 @@ pub(crate) struct Mark {
     pub mine: bool,
     pub read: u64,
     pub delivered: u64,
-    /// Of one's own: the thread's newest number at that time, and how many were unread.
-    pub counted: Option<(u64, u32)>,
+    /// Of one's own: how many were unread.
+    pub counted: Option<Count>,
+}
+
+/// How many messages were unread, at which moment of their thread.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Count {
+    pub unread: u32,
+    /// The number of its newest message.
+    pub seq: u64,
+    /// The number of its newest change.
+    pub rev: u64,
 }
 
 /// The thread that `value` names, one of `my_id`.
@@ -33,6 +43,12 @@ pub(crate) fn thread<V: Json>(value: &V, my_id: &str) -> Option<ThreadId> {
     let thread = ThreadId::new(low, high).ok().filter(|thread| thread.as_str() == text)?;
     thread.other(my_id)?;
     Some(thread)
+}
+
+/// The members `unread`, `last_seq` and, where messages can change, `last_rev`.
+pub(crate) fn count<V: Json>(value: &V) -> Option<Count> {
+    let rev = value.number("last_rev").unwrap_or(0);
+    Some(Count { unread: unread(value)?, seq: value.number("last_seq")?, rev })
 }
 
 /// The member `unread`: 100 is a hundred or more.
@@ -46,7 +62,8 @@ impl News {
         match event {
             b"THREAD" => {
                 let message = Preview::read(&payload.get("message")?, my_id)?;
-                Some(News::Newest(thread(payload, my_id)?, message))
+                let rev = payload.number("rev").unwrap_or(0);
+                Some(News::Newest(thread(payload, my_id)?, Preview { rev, ..message }))
             }
             _ => Some(News::Mark(Mark::read(payload, my_id)?)),
         }
@@ -55,7 +72,7 @@ impl News {
 
 impl Mark {
     fn read<V: Json>(payload: &V, my_id: &str) -> Option<Self> {
-        let counted = payload.number("last_seq").zip(unread(payload));
+        let counted = count(payload);
         Some(Mark {
             thread: thread(payload, my_id)?,
             mine: payload.text("mongo_id")? == my_id,
@@ -76,6 +93,8 @@ impl Preview {
             sender,
             body: value.text("body")?,
             created_at: value.text("created_at")?,
+            deleted: value.flag("deleted"),
+            rev: 0,
         })
     }
 
@@ -88,6 +107,8 @@ impl Preview {
             sender: row.sender,
             body: cut(body),
             created_at: row.value.text("created_at")?,
+            deleted: row.value.get("deleted_at").is_some(),
+            rev: row.rev,
         })
     }
 }

@@ -74,6 +74,19 @@ pub(crate) struct Server {
     pub takes_no_batches: bool,
     /// Whether it, or a proxy on the way, refuses `sync_chat`: its sql/ may be older.
     pub takes_no_sync: bool,
+    /// Whether its sql/ is from before `list_chat_page`.
+    #[cfg(feature = "changes")]
+    pub takes_no_changes: bool,
+}
+
+impl Server {
+    /// Whether it is asked for changes of messages.
+    pub const fn tells_changes(&self) -> bool {
+        #[cfg(feature = "changes")]
+        return !self.takes_no_changes;
+        #[cfg(not(feature = "changes"))]
+        false
+    }
 }
 
 /// Whether messages may be sent, and whether any waits for it.

@@ -1,5 +1,7 @@
 //! PostgREST requests as values, and what their answers mean.
 
+#[cfg(feature = "changes")]
+use crate::change::Change;
 use crate::error::{ChatError, Code};
 use crate::io::Answer;
 use crate::json::{Json, push_number, push_string};
@@ -23,15 +25,32 @@ impl SeqRange {
     pub fn is_newest_page(self) -> bool {
         self.after == 0 && self.before.is_none()
     }
+
+    /// The same down to the number `seq` and a little further, as far as one page goes.
+    #[cfg(feature = "changes")]
+    pub fn down_to(self, seq: u64) -> Self {
+        let wanted = self.before.unwrap_or(0).saturating_sub(seq) + u64::from(self.limit / 2);
+        SeqRange { limit: wanted.clamp(self.limit.into(), MOST_ROWS) as u32, ..self }
+    }
 }
 
-/// The URL of the RPC that reads a page. It is the same for every page, so that one preflight serves them all.
-pub fn page_url(supabase_url: &str) -> String {
-    [supabase_url, "/rest/v1/rpc/list_chat_messages?select=id,thread_id,sender_mongo_id,body,created_at,seq"].concat()
+/// The most rows a page, as for `pageSize`.
+#[cfg(feature = "changes")]
+const MOST_ROWS: u64 = 200;
+
+/// The URL of the RPC that reads a page. It is the same for every page, so that one preflight serves them all. `with_changes`:
+/// the one that tells of changes, which an older `sql/` has not.
+pub fn page_url(supabase_url: &str, with_changes: bool) -> String {
+    let function = match with_changes {
+        true => "list_chat_page",
+        false => "list_chat_messages?select=id,thread_id,sender_mongo_id,body,created_at,seq",
+    };
+    [supabase_url, "/rest/v1/rpc/", function].concat()
 }
 
-/// The arguments of the RPC that reads a page: a keyset by seq, so an index range however deep.
-pub fn page_body(thread: &ThreadId, range: SeqRange) -> String {
+/// The arguments of the RPC that reads a page: a keyset by seq, so an index range however deep. `known`: the changes above that
+/// number are wanted as well.
+pub fn page_body(thread: &ThreadId, range: SeqRange, known: Option<u64>) -> String {
     let mut out = String::from("{\"_thread_id\":");
     push_string(&mut out, thread.as_str());
     out.push_str(",\"_after\":");
@@ -42,6 +61,10 @@ pub fn page_body(thread: &ThreadId, range: SeqRange) -> String {
     }
     out.push_str(",\"_limit\":");
     push_number(&mut out, range.limit.into());
+    if let Some(known) = known {
+        out.push_str(",\"_known\":");
+        push_number(&mut out, known);
+    }
     out.push('}');
     out
 }
@@ -52,11 +75,15 @@ pub fn sync_url(supabase_url: &str) -> String {
 }
 
 /// Adds a thread to those that [`sync_body`] asks for.
-pub fn push_asked(asked: &mut String, thread: &ThreadId, after: u64) {
+pub fn push_asked(asked: &mut String, thread: &ThreadId, after: u64, known: Option<u64>) {
     asked.push_str(if asked.is_empty() { "{\"thread_id\":" } else { ",{\"thread_id\":" });
     push_string(asked, thread.as_str());
     asked.push_str(",\"after\":");
     push_number(asked, after);
+    if let Some(known) = known {
+        asked.push_str(",\"known\":");
+        push_number(asked, known);
+    }
     asked.push('}');
 }
 
@@ -93,7 +120,7 @@ impl SendBody {
     }
 
     /// One message more.
-    pub fn push(&mut self, id: MessageId, body: &str) {
+    pub fn push(&mut self, id: MessageId, body: &str, reply_to: Option<u64>) {
         let (before_body, before_id) = match (self.several, self.empty) {
             (false, _) => (",\"_body\":", ",\"_id\":"),
             (true, true) => (",\"_messages\":[{\"body\":", ",\"id\":"),
@@ -104,6 +131,10 @@ impl SendBody {
         push_string(&mut self.text, body);
         self.text.push_str(before_id);
         push_string(&mut self.text, &id.text());
+        if let Some(seq) = reply_to {
+            self.text.push_str(if self.several { ",\"reply_to\":" } else { ",\"_reply_to\":" });
+            push_number(&mut self.text, seq);
+        }
     }
 
     /// The whole.
@@ -111,6 +142,29 @@ impl SendBody {
         self.text.push_str(if self.several { "}]}" } else { "}" });
         self.text
     }
+}
+
+/// The URL of the RPC that changes the message `id`, and its arguments.
+#[cfg(feature = "changes")]
+pub fn change(supabase_url: &str, id: MessageId, change: &Change) -> (String, String) {
+    let (function, argument) = match change {
+        Change::Edit(body) => ("edit_chat_message", Some(("_body", Some(body)))),
+        Change::Unsend => ("unsend_chat_message", None),
+        Change::React(emoji) => ("react_chat_message", Some(("_emoji", emoji.as_ref()))),
+    };
+    let mut body = String::from("{\"_id\":");
+    push_string(&mut body, &id.text());
+    if let Some((name, value)) = argument {
+        body.push(',');
+        push_string(&mut body, name);
+        body.push(':');
+        match value {
+            Some(text) => push_string(&mut body, text),
+            None => body.push_str("null"),
+        }
+    }
+    body.push('}');
+    ([supabase_url, "/rest/v1/rpc/", function].concat(), body)
 }
 
 /// The body that asks the backend to ensure a thread. Who asks is what the session says, not `my_mongo_id`: the backend
@@ -179,10 +233,23 @@ pub fn outcome<V: Json>(answer: Answer<V>) -> Outcome<V> {
         408 | 425 => Outcome::Later(ChatError::with(Code::Timeout, detail), wait),
         429 => Outcome::Later(ChatError::with(Code::RateLimited, detail), wait.max(1_000)),
         // What the database itself raised is a decision, even where PostgREST files it under 500.
-        500.. if is_sqlstate(&code) => refused(Code::Refused),
-        400..=499 if by_postgrest => refused(Code::Refused),
+        500.. if is_sqlstate(&code) => refused(refusal(&code)),
+        400..=499 if by_postgrest => refused(refusal(&code)),
         400..=499 => Outcome::Blocked(status, ChatError::with(Code::Server, detail)),
         _ => Outcome::Later(ChatError::with(Code::Server, detail), wait),
+    }
+}
+
+/// What the functions of sql/ raise has codes of its own.
+fn refusal(code: &str) -> Code {
+    match code {
+        #[cfg(feature = "changes")]
+        "CH410" => Code::WindowOver,
+        #[cfg(feature = "changes")]
+        "CH403" => Code::NotYours,
+        #[cfg(feature = "changes")]
+        "CH409" => Code::AlreadyUnsent,
+        _ => Code::Refused,
     }
 }
 
@@ -253,11 +320,11 @@ mod tests {
     fn any_id_survives_the_arguments() {
         let thread = ThreadId::new("a\"b\\c", "é #%").unwrap();
         let whole: Value =
-            serde_json::from_str(&page_body(&thread, SeqRange { after: 3, before: Some(9), limit: 50 })).unwrap();
+            serde_json::from_str(&page_body(&thread, SeqRange { after: 3, before: Some(9), limit: 50 }, None)).unwrap();
         assert_eq!(whole, json!({"_thread_id": thread.as_str(), "_after": 3, "_before": 9, "_limit": 50}));
         let newest: Value =
-            serde_json::from_str(&page_body(&thread, SeqRange { after: 0, before: None, limit: 1 })).unwrap();
-        assert_eq!(newest, json!({"_thread_id": thread.as_str(), "_after": 0, "_limit": 1}));
+            serde_json::from_str(&page_body(&thread, SeqRange { after: 0, before: None, limit: 1 }, Some(7))).unwrap();
+        assert_eq!(newest, json!({"_thread_id": thread.as_str(), "_after": 0, "_limit": 1, "_known": 7}));
     }
 
     #[test]
@@ -265,7 +332,7 @@ mod tests {
         let threads = [(ThreadId::new("a\"b\\c", "é #%").unwrap(), 3), (ThreadId::new("ana", "ben").unwrap(), 0)];
         let asked = |count: usize| -> Value {
             let mut body = String::new();
-            threads[..count].iter().for_each(|(thread, after)| push_asked(&mut body, thread, *after));
+            threads[..count].iter().for_each(|(thread, after)| push_asked(&mut body, thread, *after, None));
             serde_json::from_str(&sync_body(&body, None)).unwrap()
         };
         let [first, second] = [0, 1].map(|n| json!({"thread_id": threads[n].0.as_str(), "after": threads[n].1}));
@@ -278,7 +345,7 @@ mod tests {
         let thread = ThreadId::new("ana", "ben").unwrap();
         let arguments = |messages: &[(MessageId, &str)]| -> Value {
             let mut body = SendBody::new(&thread, "ana", "ben", messages.len() > 1);
-            messages.iter().for_each(|(id, text)| body.push(*id, text));
+            messages.iter().for_each(|(id, text)| body.push(*id, text, None));
             serde_json::from_str(&body.end()).unwrap()
         };
         let one = |id: u128| MessageId(id).text();
@@ -289,6 +356,27 @@ mod tests {
         expected.as_object_mut().unwrap().retain(|key, _| key != "_body" && key != "_id");
         expected["_messages"] = json!([{"body": "x", "id": one(7)}, {"body": "y", "id": one(8)}]);
         assert_eq!(arguments(&[(MessageId(7), "x"), (MessageId(8), "y")]), expected);
+    }
+
+    #[cfg(feature = "changes")]
+    #[test]
+    fn a_change_names_its_message_and_no_more() {
+        let asked = |change_: Change| {
+            let (url, body) = change("https://x", MessageId(7), &change_);
+            let body: Value = serde_json::from_str(&body).unwrap();
+            (url.replace("https://x/rest/v1/rpc/", ""), body)
+        };
+        let id = MessageId(7).text();
+        assert_eq!(
+            asked(Change::Edit("a \"b\"".into())),
+            ("edit_chat_message".into(), json!({"_id": id, "_body": "a \"b\""}))
+        );
+        assert_eq!(asked(Change::Unsend), ("unsend_chat_message".into(), json!({"_id": id})));
+        assert_eq!(
+            asked(Change::React(Some("👍".into()))),
+            ("react_chat_message".into(), json!({"_id": id, "_emoji": "👍"}))
+        );
+        assert_eq!(asked(Change::React(None)), ("react_chat_message".into(), json!({"_id": id, "_emoji": null})));
     }
 
     proptest::proptest! {

@@ -11,7 +11,7 @@ use crate::mutation::{Mutation, mutated};
 impl Thread {
     /// Shows `page` unless there is something better or nobody may see it.
     pub(crate) fn cached<V: Json>(&mut self, line: &mut Line<V>, page: &V) {
-        let welcome = self.sessions.open > 0 && self.stopped.is_none() && line.token.stopped().is_none();
+        let welcome = self.sessions.open > 0 && self.sessions.stopped.is_none() && line.token.stopped().is_none();
         if !welcome || self.reader.is_loaded() || !self.timeline.is_empty() {
             return;
         }

@@ -1,5 +1,7 @@
 //! What follows from what the server says.
 
+#[cfg(feature = "changes")]
+use super::changing::reply_to;
 use super::read::{Cause, Purpose};
 use super::reader;
 use super::sender;
@@ -76,7 +78,15 @@ impl Thread {
                     None => self.reader.want_news(),
                 }
             }
-            // Somebody's messages were erased (erase_chat_person).
+            // Not certainly the database's word where it is none of its rows, but always a reason to ask it.
+            #[cfg(feature = "changes")]
+            b"CHANGE" if payload.get("rev").is_some() => {
+                match Row::read(payload.clone(), self.id.as_str(), &line.config.my_id) {
+                    Ok(row) if row.rev > 0 => self.change_came(line, row),
+                    _ => self.reader.want_news(),
+                }
+            }
+            // Somebody's messages were erased (erase_chat_person), or one changed.
             b"CHANGE" => {
                 self.timeline.outdate();
                 self.reader.want_news();
@@ -89,16 +99,24 @@ impl Thread {
 
     /// A row came, the newest perhaps.
     #[cfg(feature = "inbox")]
-    fn tell_inbox<V: Json>(&mut self, row: &Row<V>) {
+    pub(super) fn tell_inbox<V: Json>(&mut self, row: &Row<V>) {
         self.news.extend(Preview::of(row).map(|preview| News::Newest(self.id.clone(), preview)));
     }
 
     pub(crate) fn awaits(&self, request: RequestId) -> bool {
+        #[cfg(feature = "changes")]
+        if self.changes.awaits(request) {
+            return true;
+        }
         self.ensure.awaits(request) || self.reader.awaits(request) || self.sender.awaits(request)
     }
 
     /// Takes in an answer that it awaits.
     pub(crate) fn answered<V: Json>(&mut self, line: &mut Line<V>, request: RequestId, answer: Answer<V>) {
+        #[cfg(feature = "changes")]
+        if self.changes.awaits(request) {
+            return self.change_answered(line, answer);
+        }
         if self.ensure.awaits(request) {
             match self.ensure.answered(line, &self.id, answer) {
                 ensure::Fact::Settled => {}
@@ -144,8 +162,14 @@ impl Thread {
     fn confirm<V: Json>(&mut self, line: &mut Line<V>, row: Row<V>) {
         #[cfg(feature = "inbox")]
         self.tell_inbox(&row);
+        #[cfg(feature = "changes")]
+        let replied = reply_to(&row);
         if self.timeline.is_denied_by_row(&row) {
             self.start_over(line);
+        }
+        #[cfg(feature = "changes")]
+        if let Some(seq) = replied {
+            self.want_quoted(seq);
         }
         let next = self.timeline.is_contiguous_with(row.seq);
         if next && self.sender.is_first(row.id) {
@@ -162,6 +186,14 @@ impl Thread {
     }
 
     fn page_came<V: Json>(&mut self, line: &mut Line<V>, purpose: Purpose, range: SeqRange, answered: Answered<V>) {
+        #[cfg(feature = "changes")]
+        let mut answered = answered;
+        #[cfg(feature = "changes")]
+        if purpose == Purpose::Quote {
+            return self.quote_came(line, range, answered);
+        }
+        #[cfg(feature = "changes")]
+        let lowest = answered.span.map_or(0, |(low, _)| low);
         let known = self.timeline.newest();
         let top = answered.span.map_or(0, |(_, high)| high);
         if range.is_newest_page() {
@@ -190,9 +222,19 @@ impl Thread {
                 self.tell_inbox(row);
             }
         }
+        #[cfg(feature = "changes")]
+        let told = answered.told.take();
+        #[cfg(feature = "changes")]
+        let replies: Vec<u64> = answered.rows.iter().filter_map(reply_to).collect();
         let diffs = self.timeline.read(range, answered);
         self.reader.brought(diffs.len());
         line.show(&self.id, diffs);
+        #[cfg(feature = "changes")]
+        if let Some(told) = told {
+            self.told(line, purpose, lowest, told);
+        }
+        #[cfg(feature = "changes")]
+        replies.into_iter().for_each(|seq| self.want_quoted(seq));
         self.reader.done(line.now(), purpose, top == 0, top > newest);
         match purpose {
             Purpose::Newest { cause, .. } => {
@@ -204,6 +246,8 @@ impl Thread {
                 }
             }
             Purpose::Older => self.settle_older(line, Ok(())),
+            #[cfg(feature = "changes")]
+            Purpose::Quote => {}
             Purpose::Hole => {}
         }
     }

@@ -9,6 +9,7 @@
 //! | `watch.rs` | whether broadcasts arrive |
 //! | `sender.rs`, `outbox.rs` | sending what is not confirmed; in which order |
 //! | `cached.rs` | what is shown before the server has answered |
+//! | `changing.rs`, `changes.rs`, `revs.rs`, `told.rs` | how messages change; what the person asks for; which changes are known; what answers tell of them |
 //! | `incoming.rs` | what follows from what the server says |
 //! | `shown.rs` | what the page has been told |
 //!
@@ -16,6 +17,10 @@
 //! only change what is wanted. So no event can be missed for good, whatever the order in which things fail.
 
 mod cached;
+#[cfg(feature = "changes")]
+mod changes;
+#[cfg(feature = "changes")]
+mod changing;
 mod covered;
 mod ensure;
 mod entries;
@@ -23,10 +28,14 @@ mod incoming;
 mod outbox;
 mod read;
 mod reader;
+#[cfg(feature = "changes")]
+mod revs;
 mod sender;
 mod shown;
 mod synced;
 mod timeline;
+#[cfg(feature = "changes")]
+mod told;
 mod watch;
 
 use crate::error::{ChatError, Code};
@@ -41,6 +50,8 @@ use crate::line::{Line, limit};
 use crate::message::{MessageId, PendingMessage};
 use crate::mutation::{Mutation, mutated};
 use crate::thread_id::ThreadId;
+#[cfg(feature = "changes")]
+use changes::Changes;
 use ensure::Ensure;
 use reader::{Reader, Situation};
 use sender::{Place, Sender};
@@ -53,8 +64,6 @@ use watch::Watch;
 pub(crate) struct Thread {
     pub(crate) id: ThreadId,
     sessions: Sessions,
-    /// Why it has stopped, until a session opens it again.
-    stopped: Option<ChatError>,
     /// What is shown is storage's word, and not the server's yet.
     from_cache: bool,
     ensure: Ensure,
@@ -63,6 +72,8 @@ pub(crate) struct Thread {
     timeline: Timeline,
     reader: Reader,
     sender: Sender,
+    #[cfg(feature = "changes")]
+    changes: Changes,
     shown: Shown,
     /// What the inbox is to know.
     #[cfg(feature = "inbox")]
@@ -75,6 +86,8 @@ struct Sessions {
     open: u32,
     /// When the last one closed it.
     closed_at: u64,
+    /// Why the thread has stopped, until one opens it again.
+    stopped: Option<ChatError>,
 }
 
 /// How long a closed thread is kept: opening it again shows its last page at once.
@@ -89,13 +102,14 @@ impl Thread {
             topic: Topic::new(id.topic()),
             id,
             sessions: Sessions::default(),
-            stopped: None,
             from_cache: false,
             ensure: Ensure::new(known),
             watch: Watch::default(),
             timeline: Timeline::new(DEFAULT_PAGE_SIZE),
             reader: Reader::default(),
             sender: Sender::default(),
+            #[cfg(feature = "changes")]
+            changes: Changes::default(),
             shown: Shown::default(),
             #[cfg(feature = "inbox")]
             news: Vec::new(),
@@ -112,7 +126,7 @@ impl Thread {
         }
         self.sessions.open += 1;
         self.shown.open();
-        if self.stopped.take().is_some() {
+        if self.sessions.stopped.take().is_some() {
             self.ensure.reset();
             self.reader.want_news();
         }
@@ -127,15 +141,17 @@ impl Thread {
         self.leave(line);
         self.reader.close(line);
         self.settle_older(line, Err(Code::Closed.into()));
+        #[cfg(feature = "changes")]
+        self.end_jump(line, Err(Code::Closed.into()));
         self.shown.opened(line, &self.id, Err(Code::Closed.into()));
         self.shown.close();
         let diffs = self.timeline.trim();
         line.show(&self.id, diffs);
     }
 
-    pub(crate) fn send<V>(&mut self, line: &mut Line<V>, id: MessageId, body: String) {
+    pub(crate) fn send<V>(&mut self, line: &mut Line<V>, id: MessageId, body: String, reply_to: Option<u64>) {
         if !self.timeline.holds(id) && !self.sender.holds(id) {
-            self.sender.add(line, place(&self.id, &self.timeline), id, body);
+            self.sender.add(line, place(&self.id, &self.timeline), id, body, reply_to);
         }
     }
 
@@ -156,10 +172,14 @@ impl Thread {
     }
 
     pub(crate) fn retry<V>(&mut self, line: &mut Line<V>, id: MessageId) {
+        #[cfg(feature = "changes")]
+        self.changes.retry(line, &self.id, id);
         self.sender.retry(line, place(&self.id, &self.timeline), id);
     }
 
     pub(crate) fn discard<V>(&mut self, line: &mut Line<V>, id: MessageId) {
+        #[cfg(feature = "changes")]
+        self.changes.discard(line, &self.id, id);
         if self.sender.discard(line, place(&self.id, &self.timeline), id) {
             // It may be in the table all the same, with those it was sent with.
             self.reader.want_news();
@@ -197,7 +217,14 @@ impl Thread {
 
     /// How long its parts wait after failures of what has nothing to do with Realtime.
     fn backoffs(&mut self) -> impl Iterator<Item = &mut Backoff> {
-        [self.ensure.backoff(), self.reader.backoff(), self.sender.backoff()].into_iter()
+        [
+            self.ensure.backoff(),
+            self.reader.backoff(),
+            self.sender.backoff(),
+            #[cfg(feature = "changes")]
+            self.changes.backoff(),
+        ]
+        .into_iter()
     }
 
     /// The socket is gone, and every join with it.
@@ -220,12 +247,16 @@ impl Thread {
 impl Thread {
     /// Whether anything of it needs the token or the network.
     pub(crate) fn is_busy(&self) -> bool {
-        self.stopped.is_none() && self.sessions.open > 0 || self.is_waiting()
+        self.sessions.stopped.is_none() && self.sessions.open > 0 || self.is_waiting()
     }
 
-    /// Whether a message waits to be sent.
+    /// Whether a message waits to be sent, or changed.
     pub(crate) fn is_waiting(&self) -> bool {
-        self.stopped.is_none() && self.sender.is_waiting()
+        #[cfg(feature = "changes")]
+        let changes = self.changes.is_waiting();
+        #[cfg(not(feature = "changes"))]
+        let changes = false;
+        self.sessions.stopped.is_none() && (changes || self.sender.is_waiting())
     }
 
     /// Whether its join waits for an answer.
@@ -259,14 +290,18 @@ impl Thread {
         (self.sessions.open == 0 && !self.is_busy()).then_some(self.sessions.closed_at + LINGER)
     }
 
-    /// Whether it holds what only a person can settle: refused messages, to be retried or discarded.
+    /// Whether it holds what only a person can settle: what was refused, to be retried or discarded.
     pub(crate) fn holds_messages(&self) -> bool {
-        !mutated(Mutation::ForgetRefused) && !self.sender.is_empty()
+        #[cfg(feature = "changes")]
+        let changes = !self.changes.is_empty();
+        #[cfg(not(feature = "changes"))]
+        let changes = false;
+        !mutated(Mutation::ForgetRefused) && (changes || !self.sender.is_empty())
     }
 
     /// Whether it is open in a page that somebody looks at, or did so a moment ago.
     fn is_looked_at<V>(&self, line: &mut Line<V>) -> bool {
-        self.sessions.open > 0 && self.stopped.is_none() && !line.is_away()
+        self.sessions.open > 0 && self.sessions.stopped.is_none() && !line.is_away()
     }
 
     /// Starts what is wanted and not there.
@@ -283,6 +318,8 @@ impl Thread {
         let Some(access) = line.token.usable(line.time()) else { return };
         let known = self.ensure.is_known();
         self.sender.drive(line, &self.id, &access, known);
+        #[cfg(feature = "changes")]
+        self.drive_changes(line, &access);
         if seen {
             self.drive_reads(line, &access);
             // A thread that was there at the last visit is joined without waiting for the backend's word.
@@ -306,6 +343,8 @@ impl Thread {
     }
 
     fn drive_reads<V>(&mut self, line: &mut Line<V>, access: &Access) {
+        #[cfg(feature = "changes")]
+        self.drive_revs(line);
         let situation = Situation { known: self.ensure.is_known(), broadcasts: self.broadcasts(line.now()) };
         if self.reader.drive(line, &self.id, &mut self.timeline, situation, access) {
             self.settle_older(line, Ok(()));
@@ -322,16 +361,20 @@ impl Thread {
 
     /// Tells the page what changed.
     pub(crate) fn show<V>(&mut self, line: &mut Line<V>) {
-        if let Some(error) = self.stopped.as_ref().or(line.token.stopped()).cloned() {
+        if let Some(error) = self.sessions.stopped.as_ref().or(line.token.stopped()).cloned() {
             self.shown.opened(line, &self.id, Err(error.clone()));
-            self.settle_older(line, Err(error));
+            self.settle_older(line, Err(error.clone()));
+            #[cfg(feature = "changes")]
+            self.end_jump(line, Err(error));
             self.hide_cached(line);
         } else if self.reader.is_loaded() || self.from_cache {
             self.shown.opened(line, &self.id, Ok(()));
         }
+        #[cfg(feature = "changes")]
+        self.settle_jump(line);
         let standing = Standing {
             open: self.sessions.open > 0,
-            stopped: self.stopped.as_ref(),
+            stopped: self.sessions.stopped.as_ref(),
             loaded: self.reader.is_loaded() && !self.from_cache,
             from_cache: self.from_cache,
             receiving: self.broadcasts(line.now()) == Broadcasts::Flow,
@@ -347,7 +390,9 @@ impl Thread {
         self.leave(line);
         self.reader.abort(line);
         self.sender.abort(line);
-        self.stopped = Some(error);
+        #[cfg(feature = "changes")]
+        self.changes.abort(line);
+        self.sessions.stopped = Some(error);
     }
 
     fn leave<V>(&mut self, line: &mut Line<V>) {

@@ -3,6 +3,8 @@
 use crate::error::ChatError;
 use crate::message::{MessageId, PendingMessage};
 use crate::mutation::{Mutation, mutated};
+#[cfg(feature = "changes")]
+use std::rc::Rc;
 
 /// First in, first out; refused ones stay until a person settles them, and let the others pass.
 #[derive(Debug, Default)]
@@ -40,7 +42,14 @@ impl Outbox {
         let mut found = Vec::new();
         for (index, message) in self.messages.iter().enumerate() {
             if message.error.is_none() && (found.len() < most || mutated(Mutation::LastInFirstOut)) {
+                // A reply goes alone: an older sql/ would send several without what they reply to.
+                if message.reply_to.is_some() && !found.is_empty() {
+                    break;
+                }
                 found.push(index);
+                if message.reply_to.is_some() {
+                    break;
+                }
             }
         }
         if mutated(Mutation::LastInFirstOut) { found.pop().into_iter().collect() } else { found }
@@ -65,6 +74,14 @@ impl Outbox {
         (index < self.messages.len()).then(|| self.messages.remove(index))
     }
 
+    /// Gives one another text.
+    #[cfg(feature = "changes")]
+    pub fn rewrite(&mut self, index: usize, body: Rc<str>) -> Option<&PendingMessage> {
+        let message = self.messages.get_mut(index)?;
+        (message.body, message.error) = (body, None);
+        Some(message)
+    }
+
     /// Marks one as refused.
     pub fn refuse(&mut self, index: usize, error: ChatError) -> Option<&PendingMessage> {
         let message = self.messages.get_mut(index)?;
@@ -79,7 +96,7 @@ mod tests {
     use crate::error::Code;
 
     fn message(id: u128, order: u64) -> PendingMessage {
-        PendingMessage { id: MessageId(id), body: "x".into(), written_at: 0, order, error: None }
+        PendingMessage { id: MessageId(id), body: "x".into(), reply_to: None, written_at: 0, order, error: None }
     }
 
     #[test]

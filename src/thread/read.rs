@@ -1,6 +1,8 @@
 //! One read: what it is for, which messages it asks for, what it is answered with.
 
 use super::timeline::Answered;
+#[cfg(feature = "changes")]
+use super::told::Told;
 use crate::io::RequestId;
 use crate::json::Json;
 use crate::line::Line;
@@ -18,8 +20,23 @@ pub(super) struct Read {
     pub request: RequestId,
     pub purpose: Purpose,
     pub range: SeqRange,
+    /// It asks for changes above this number as well.
+    #[cfg(feature = "changes")]
+    pub known: Option<u64>,
+    /// An older `sql/` does not know what it asks.
+    #[cfg(feature = "changes")]
+    pub with_changes: bool,
     /// Of the token it was made with.
     pub generation: u32,
+}
+
+/// What is to be read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    pub purpose: Purpose,
+    pub range: SeqRange,
+    /// As in [`Read`].
+    pub known: Option<u64>,
 }
 
 /// What a read is for.
@@ -32,6 +49,9 @@ pub(super) enum Purpose {
     },
     Hole,
     Older,
+    /// A message that others reply to.
+    #[cfg(feature = "changes")]
+    Quote,
 }
 
 /// Why the newest page is read.
@@ -49,21 +69,34 @@ impl Read {
     pub fn start<V>(
         line: &mut Line<V>,
         thread: &ThreadId,
-        (purpose, range): (Purpose, SeqRange),
+        Wanted { purpose, range, known }: Wanted,
         access: &Access,
         may_be_early: bool,
     ) -> Read {
-        let (url, body) = (rest::page_url(&line.config.supabase_url), rest::page_body(thread, range));
-        let request = line.rpc(access, url, body, may_be_early);
-        Read { request, purpose, range, generation: access.generation }
+        let with_changes = line.server.tells_changes();
+        let known = known.filter(|_| with_changes);
+        let url = rest::page_url(&line.config.supabase_url, with_changes);
+        let request = line.rpc(access, url, rest::page_body(thread, range, known), may_be_early);
+        Read {
+            request,
+            purpose,
+            range,
+            #[cfg(feature = "changes")]
+            known,
+            #[cfg(feature = "changes")]
+            with_changes,
+            generation: access.generation,
+        }
     }
 }
 
-/// Reads rows; `None` if they are none that tell which messages there are.
-pub(super) fn read_rows<V: Json>(value: &V, thread: &ThreadId, my_id: &str) -> Option<Answered<V>> {
-    let count = value.len()?;
+/// Reads rows, alone or with what is told beside them; `None` if they are none that tell which messages there are.
+pub(super) fn read_rows<V: Json>(answer: &V, thread: &ThreadId, my_id: &str) -> Option<Answered<V>> {
+    let messages = answer.get("messages");
+    let list = messages.as_ref().unwrap_or(answer);
+    let count = list.len()?;
     let (mut rows, mut span) = (Vec::new(), None);
-    for value in (0..count).filter_map(|i| value.at(i)) {
+    for value in (0..count).filter_map(|i| list.at(i)) {
         let row = Row::read(value, thread.as_str(), my_id);
         let seq = match &row {
             Ok(row) => Some(row.seq),
@@ -75,5 +108,10 @@ pub(super) fn read_rows<V: Json>(value: &V, thread: &ThreadId, my_id: &str) -> O
         }
         rows.extend(row);
     }
-    (span.is_some() || count == 0).then_some(Answered { rows, span })
+    (span.is_some() || count == 0).then_some(Answered {
+        rows,
+        span,
+        #[cfg(feature = "changes")]
+        told: Told::read(answer, thread, my_id),
+    })
 }

@@ -2,7 +2,7 @@
 //!
 //! Two reads may be in flight: one at the newest end (the newest page or a hole) and one of older messages.
 
-use super::read::{Cause, OF_SYNC, Purpose, Read, read_rows};
+use super::read::{Cause, OF_SYNC, Purpose, Read, Wanted, read_rows};
 use super::timeline::{Answered, Timeline};
 use crate::error::{ChatError, Code};
 use crate::io::{Answer, RequestId};
@@ -27,6 +27,9 @@ pub(super) struct Reader {
     backoff: Backoff,
     /// Of reads that broadcasts bring about: where many are lost, reads must not become as many.
     pace: Pace,
+    /// The message that the page wants to see.
+    #[cfg(feature = "changes")]
+    jump: Option<u64>,
 }
 
 /// Whether the first page is there.
@@ -90,6 +93,8 @@ impl Default for Reader {
             poll: Poll::default(),
             backoff: Backoff::default(),
             pace: Pace::default(),
+            #[cfg(feature = "changes")]
+            jump: None,
         }
     }
 }
@@ -201,8 +206,12 @@ impl Reader {
         if !line.reached(self.backoff.until()) {
             return false;
         }
+        #[cfg(feature = "changes")]
+        let quote = self.is_loaded() && timeline.quote().is_some();
+        #[cfg(not(feature = "changes"))]
+        let quote = false;
         if self.newest.is_none()
-            && (self.news != News::Known || timeline.hole().is_some())
+            && (self.news != News::Known || timeline.hole().is_some() || quote)
             && line.reached(self.pace.next_at())
             && let Some(wanted) = self.next_read(line, timeline, situation)
         {
@@ -215,20 +224,20 @@ impl Reader {
         let reading: fn(Read) -> Older = match self.older {
             Older::Asked if self.is_loaded() => Older::Reading,
             Older::Idle if self.is_loaded() && timeline.is_unfilled() => Older::Filling,
+            #[cfg(feature = "changes")]
+            Older::Idle if self.is_loaded() && self.jump.is_some() => Older::Filling,
             _ => return false,
         };
         let Some(range) = timeline.older_page() else { return true };
-        self.older = reading(Read::start(line, thread, (Purpose::Older, range), access, false));
+        #[cfg(feature = "changes")]
+        let range = self.jump.map_or(range, |seq| range.down_to(seq));
+        let wanted = Wanted { purpose: Purpose::Older, range, known: None };
+        self.older = reading(Read::start(line, thread, wanted, access, false));
         false
     }
 
     /// What to read next at the newest end: the newest page if it is wanted, and else a hole.
-    fn next_read<V>(
-        &mut self,
-        line: &mut Line<V>,
-        timeline: &mut Timeline,
-        situation: Situation,
-    ) -> Option<(Purpose, SeqRange)> {
+    fn next_read<V>(&mut self, line: &mut Line<V>, timeline: &mut Timeline, situation: Situation) -> Option<Wanted> {
         match self.news {
             // A poll goes with those of other threads.
             News::Wanted { cause, not_before }
@@ -239,9 +248,15 @@ impl Reader {
                     return None;
                 }
                 self.news = News::Known;
-                Some((Purpose::Newest { cause, early: !situation.known }, timeline.newest_page()))
+                let purpose = Purpose::Newest { cause, early: !situation.known };
+                Some(Wanted { purpose, range: timeline.newest_page(), known: timeline.known() })
             }
-            _ => timeline.hole().map(|range| (Purpose::Hole, range)),
+            _ => {
+                let hole = timeline.hole().map(|range| (Purpose::Hole, range));
+                #[cfg(feature = "changes")]
+                let hole = hole.or_else(|| Some((Purpose::Quote, timeline.quote()?)));
+                hole.map(|(purpose, range)| Wanted { purpose, range, known: None })
+            }
         }
     }
 
@@ -265,12 +280,17 @@ impl Reader {
         request: RequestId,
         answer: Answer<V>,
     ) -> Fact<V> {
-        let Some(Read { purpose, range, generation, .. }) = self.ended(request) else { return Fact::Nothing };
+        let Some(read) = self.ended(request) else { return Fact::Nothing };
+        let Read { purpose, range, generation, .. } = read;
         let (error, at_least) = match rest::outcome(answer) {
             Outcome::Done(value) => match read_rows(&value, thread, &line.config.my_id) {
                 Some(mut answered) => {
                     if mutated(Mutation::SyncTrustsLastSeq) && request == OF_SYNC {
                         answered.span = answered.span.map(|(_, high)| (range.after + 1, high));
+                    }
+                    #[cfg(feature = "changes")]
+                    if let Some(told) = &mut answered.told {
+                        told.after = read.known;
                     }
                     line.token.accepted(generation, Verifier::Rest);
                     line.server.good_news = true;
@@ -285,6 +305,12 @@ impl Reader {
             },
             Outcome::Token => {
                 line.token_refused(generation, Verifier::Rest);
+                self.want_again(purpose);
+                return Fact::Nothing;
+            }
+            #[cfg(feature = "changes")]
+            Outcome::Refused(ChatError { code: Code::SetupMissing, .. }) if read.with_changes => {
+                line.server.takes_no_changes = true;
                 self.want_again(purpose);
                 return Fact::Nothing;
             }
@@ -340,6 +366,8 @@ impl Reader {
                 self.first = First::Loaded;
                 self.poll.read(now, newer);
             }
+            #[cfg(feature = "changes")]
+            Purpose::Quote => {}
             Purpose::Hole | Purpose::Older => {}
         }
     }
@@ -362,6 +390,29 @@ impl Reader {
     }
 }
 
+/// Looking for an older message.
+#[cfg(feature = "changes")]
+impl Reader {
+    /// The page wants to see the message `seq`.
+    pub fn jump_to(&mut self, seq: u64) {
+        self.jump = Some(seq);
+    }
+
+    pub fn jump(&self) -> Option<u64> {
+        self.jump
+    }
+
+    /// Returns whether there was one.
+    pub fn end_jump(&mut self) -> bool {
+        self.jump.take().is_some()
+    }
+
+    /// Whether a read at the newest end is on its way.
+    pub fn is_reading_newest(&self) -> bool {
+        self.newest.is_some()
+    }
+}
+
 /// Its part in the poll of all threads.
 impl Reader {
     /// Whether it can take part, as nothing else is wanted or being read; where `due`, only if its own poll is.
@@ -374,13 +425,22 @@ impl Reader {
             }
     }
 
-    /// Takes part. Returns the number after which it asks.
-    pub fn join_sync(&mut self, timeline: &mut Timeline, generation: u32) -> u64 {
+    /// Takes part. Returns the number after which it asks, and that of the change.
+    pub fn join_sync(&mut self, timeline: &mut Timeline, generation: u32) -> (u64, Option<u64>) {
         self.news = News::Known;
         let purpose = Purpose::Newest { cause: Cause::Poll, early: false };
-        let range = timeline.newest_page();
-        self.newest = Some(Read { request: OF_SYNC, purpose, range, generation });
-        range.after
+        let (range, known) = (timeline.newest_page(), timeline.known());
+        self.newest = Some(Read {
+            request: OF_SYNC,
+            purpose,
+            range,
+            #[cfg(feature = "changes")]
+            known,
+            #[cfg(feature = "changes")]
+            with_changes: false,
+            generation,
+        });
+        (range.after, known)
     }
 
     /// After which number it asked, if it takes part.

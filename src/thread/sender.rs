@@ -14,6 +14,8 @@ use crate::line::token::{Access, Verifier};
 use crate::message::{Message, MessageId, PendingMessage, Row};
 use crate::mutation::{Mutation, mutated};
 use crate::thread_id::ThreadId;
+#[cfg(feature = "changes")]
+use std::rc::Rc;
 
 /// The unconfirmed messages and what becomes of them.
 #[derive(Debug)]
@@ -24,6 +26,9 @@ pub(super) struct Sender {
     /// How many messages the next send carries at most.
     most: usize,
     blocked: Option<Blocked>,
+    /// Those that were never sent: what was may be in the table, whatever came of it.
+    #[cfg(feature = "changes")]
+    untried: Vec<MessageId>,
     /// Why what waits is not sent yet, if sending failed since the last time that it worked.
     error: Option<ChatError>,
     backoff: Backoff,
@@ -81,6 +86,8 @@ impl Default for Sender {
             in_flight: None,
             most: BATCH,
             blocked: None,
+            #[cfg(feature = "changes")]
+            untried: Vec::new(),
             error: None,
             backoff: Backoff::default(),
         }
@@ -117,9 +124,11 @@ impl Sender {
     }
 
     /// Puts a new message behind all others.
-    pub fn add<V>(&mut self, line: &mut Line<V>, place: Place, id: MessageId, body: String) {
+    pub fn add<V>(&mut self, line: &mut Line<V>, place: Place, id: MessageId, body: String, reply_to: Option<u64>) {
+        #[cfg(feature = "changes")]
+        self.untried.push(id);
         let written_at = line.time().wall;
-        let message = PendingMessage { id, body: body.into(), written_at, order: 0, error: None };
+        let message = PendingMessage { id, body: body.into(), reply_to, written_at, order: 0, error: None };
         self.insert(line, place, self.outbox.len(), vec![message]);
     }
 
@@ -157,6 +166,8 @@ impl Sender {
 
     fn take(&mut self, index: usize) -> Option<PendingMessage> {
         let message = self.outbox.remove(index);
+        #[cfg(feature = "changes")]
+        self.untried.retain(|id| message.as_ref().is_none_or(|gone| gone.id != *id));
         if !self.is_waiting() {
             self.error = None;
         }
@@ -177,6 +188,24 @@ impl Sender {
         }
     }
 
+    /// Whether the server does not have a message: it was never sent, or was refused.
+    #[cfg(feature = "changes")]
+    pub fn is_unknown(&self, id: MessageId) -> bool {
+        let refused = |message: &PendingMessage| message.id == id && message.error.is_some();
+        self.untried.contains(&id) || self.outbox.position(id).and_then(|at| self.outbox.get(at)).is_some_and(refused)
+    }
+
+    /// Gives a message that the server does not have another text. One that was refused is sent again.
+    #[cfg(feature = "changes")]
+    pub fn rewrite<V>(&mut self, line: &mut Line<V>, place: Place, id: MessageId, body: Rc<str>) {
+        let Some(index) = self.outbox.position(id) else { return };
+        if let Some(message) = self.outbox.rewrite(index, body) {
+            line.emit(Output::Store(place.thread.clone(), message.clone()));
+            let message = Message::Pending(message.clone());
+            line.show(place.thread, vec![Diff::Update { at: place.above + index, message }]);
+        }
+    }
+
     /// Drops a message that is not sent. Returns whether it was being sent.
     pub fn discard<V>(&mut self, line: &mut Line<V>, place: Place, id: MessageId) -> bool {
         let Some(index) = self.outbox.position(id) else { return false };
@@ -188,7 +217,7 @@ impl Sender {
         sending
     }
 
-    fn is_sending(&self, id: MessageId) -> bool {
+    pub fn is_sending(&self, id: MessageId) -> bool {
         self.in_flight.as_ref().is_some_and(|send| send.messages.contains(&id))
     }
 
@@ -272,11 +301,13 @@ impl Sender {
             if mutated(Mutation::RetryWithNewId) && self.backoff.tries() > 0 {
                 id.0 ^= u128::from(self.backoff.tries()) << 100;
             }
-            body.push(id, &message.body);
+            body.push(id, &message.body, message.reply_to);
         }
         if mutated(Mutation::UnstoreBeforeAnswer) {
             messages.iter().for_each(|id| line.emit(Output::Unstore(thread.clone(), *id)));
         }
+        #[cfg(feature = "changes")]
+        self.untried.retain(|id| !messages.contains(id));
         let url = rest::send_url(&line.config.supabase_url, several);
         let request = line.rpc(access, url, body.end(), false);
         self.in_flight = Some(InFlight { request, messages, since: line.now(), generation: access.generation });

@@ -15,8 +15,8 @@ impl Thread {
     pub(crate) fn join_sync<V>(&mut self, line: &mut Line<V>, due: bool, generation: u32, asked: &mut String) -> bool {
         let joins = self.is_looked_at(line) && self.reader.may_join_sync(line.now(), due);
         if joins {
-            let after = self.reader.join_sync(&mut self.timeline, generation);
-            rest::push_asked(asked, &self.id, after);
+            let (after, known) = self.reader.join_sync(&mut self.timeline, generation);
+            rest::push_asked(asked, &self.id, after, known);
         }
         joins
     }
@@ -27,7 +27,7 @@ impl Thread {
         let mut answer = answer.clone();
         if let Answer::Http { status: 200..=299, body: Some(body), .. } = &mut answer {
             match part(body, &self.id, after) {
-                Some(messages) => *body = messages,
+                Some(part) => *body = part,
                 None => {
                     line.server.good_news = true;
                     return self.reader.leave_sync();
@@ -49,10 +49,9 @@ fn part<V: Json>(answer: &V, thread: &ThreadId, after: u64) -> Option<V> {
         }
         at += 1;
     };
-    let messages = part.get("messages")?;
     // Numbers have no holes.
-    let below = part.number("last_seq")?.saturating_sub(messages.len()? as u64);
-    if below <= after || mutated(Mutation::SyncTrustsLastSeq) { Some(messages) } else { None }
+    let below = part.number("last_seq")?.saturating_sub(part.get("messages")?.len()? as u64);
+    if below <= after || mutated(Mutation::SyncTrustsLastSeq) { Some(part) } else { None }
 }
 
 #[cfg(all(test, not(target_arch = "wasm32")))]
@@ -71,7 +70,7 @@ mod tests {
             {"thread_id": "ana__cleo", "last_seq": 99, "messages": []},
             {"thread_id": "ana__ben", "last_seq": last_seq, "messages": rows, "markers": [1], "last_rev": 7},
         ], "now": 1});
-        part(&answer, &thread(), after)?.len()
+        part(&answer, &thread(), after)?.get("messages")?.len()
     }
 
     #[test]

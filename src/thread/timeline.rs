@@ -6,6 +6,10 @@
 
 use super::covered::Covered;
 use super::entries::{Entries, Entry};
+#[cfg(feature = "changes")]
+use super::revs::Revs;
+#[cfg(feature = "changes")]
+use super::told::Told;
 use crate::io::Diff;
 use crate::line::rest::SeqRange;
 use crate::message::{Message, MessageId, Row};
@@ -23,6 +27,22 @@ pub struct Timeline {
     /// The newest message when the newest page was asked for last: an answer that ends below it has lost it.
     last_when_asked: u64,
     doubt: Doubt,
+    /// Which changes of them are known.
+    #[cfg(feature = "changes")]
+    pub revs: Revs,
+    /// Messages that others reply to.
+    #[cfg(feature = "changes")]
+    pub quotes: Quotes,
+}
+
+/// Messages that others reply to, wherever they are.
+#[cfg(feature = "changes")]
+#[derive(Debug, Default)]
+pub struct Quotes {
+    /// The page was told of them.
+    pub told: Vec<u64>,
+    /// They are to be read.
+    pub wanted: Vec<u64>,
 }
 
 /// Whether what is here may be wrong. If so the newest page is read whole.
@@ -42,6 +62,9 @@ pub struct Answered<V> {
     pub rows: Vec<Row<V>>,
     /// The lowest and the highest number in the answer, of rows that could not be read as well; `None` if it was empty.
     pub span: Option<(u64, u64)>,
+    /// What is told of changes.
+    #[cfg(feature = "changes")]
+    pub told: Option<Told<V>>,
 }
 
 /// A hole wider than so many pages is not filled: the newer side becomes a fresh window instead, and scrolling up reads
@@ -60,6 +83,10 @@ impl Timeline {
             verified: 0,
             last_when_asked: 0,
             doubt: Doubt::No,
+            #[cfg(feature = "changes")]
+            revs: Revs::default(),
+            #[cfg(feature = "changes")]
+            quotes: Quotes::default(),
         }
     }
 
@@ -115,6 +142,14 @@ impl Timeline {
         SeqRange { after, before: None, limit: self.page_size }
     }
 
+    /// Up to which number all changes are known, where the newest page is being asked for.
+    pub fn known(&mut self) -> Option<u64> {
+        #[cfg(feature = "changes")]
+        return self.revs.asked().filter(|_| !self.is_doubted());
+        #[cfg(not(feature = "changes"))]
+        None
+    }
+
     /// The page to read for scrolling up; `None` if there is nothing older.
     pub fn older_page(&self) -> Option<SeqRange> {
         let first = self.covered.first()?;
@@ -157,6 +192,11 @@ impl Timeline {
         }
         if outdated || mutated(Mutation::KeepOldHistory) {
             return outdated;
+        }
+        #[cfg(feature = "changes")]
+        if answered.told.as_ref().is_some_and(|told| told.after.is_some() && self.revs.is_denied_by(told.last_rev)) {
+            self.revs = Revs::default();
+            return true;
         }
         match answered.span {
             Some((_, high)) => {
@@ -205,6 +245,8 @@ impl Timeline {
     pub fn forget<V>(&mut self) -> Vec<Diff<V>> {
         self.doubt = Doubt::No;
         self.last_when_asked = 0;
+        #[cfg(feature = "changes")]
+        self.revs.forget();
         self.forget_below(u64::MAX)
     }
 
@@ -219,7 +261,7 @@ impl Timeline {
 
     /// Takes in the answer to a read of `range`. Returns the changes.
     pub fn read<V>(&mut self, range: SeqRange, answered: Answered<V>) -> Vec<Diff<V>> {
-        let Answered { mut rows, span } = answered;
+        let Answered { mut rows, span, .. } = answered;
         rows.retain(|row| row.seq > range.after && range.before.is_none_or(|before| row.seq < before));
         // It covers down to its lowest row and no further, however few there are: a server may give fewer than it was asked
         // for (`db-max-rows`). Only an empty one covers all that was asked for.
@@ -270,6 +312,8 @@ impl Timeline {
 
     fn forget_below<V>(&mut self, first: u64) -> Vec<Diff<V>> {
         self.covered.forget_below(first);
+        #[cfg(feature = "changes")]
+        self.revs.forget_below(first);
         let (Ok(count) | Err(count)) = self.entries.find(first);
         self.entries.remove_first(count);
         if count > 0 { vec![Diff::Remove { at: 0, count }] } else { Vec::new() }
@@ -288,14 +332,72 @@ impl Timeline {
         let mut diffs = Vec::new();
         for row in rows {
             let at = match self.entries.find(row.seq) {
+                #[cfg(feature = "changes")]
+                Ok(at) if self.revs.is_newer(&row) => {
+                    self.revs.hold(&row);
+                    diffs.push(Diff::Update { at, message: Message::Sent(row) });
+                    continue;
+                }
                 Ok(_) if !mutated(Mutation::NoDedupe) => continue,
                 _ if mutated(Mutation::OrderByArrival) => self.entries.len(),
                 Ok(at) | Err(at) => at,
             };
+            #[cfg(feature = "changes")]
+            self.revs.hold(&row);
             self.entries.insert(at, Entry { seq: row.seq, id: row.id });
             diffs.push(Diff::Insert { at, message: Message::Sent(row) });
         }
         diffs
+    }
+}
+
+/// What becomes of a message that has changed.
+#[cfg(feature = "changes")]
+#[derive(Debug)]
+pub enum Changed<V> {
+    /// It is here, and is shown as it is now.
+    Here(Diff<V>),
+    /// It is here as it is now.
+    Already,
+    /// It is older than the window.
+    Older,
+    /// It should be here, and is not yet.
+    Missing,
+    /// Another message has its number.
+    Denied,
+}
+
+#[cfg(feature = "changes")]
+impl Timeline {
+    /// Takes in a message that has changed.
+    pub fn changed<V>(&mut self, row: Row<V>) -> Changed<V> {
+        let Ok(at) = self.entries.find(row.seq) else {
+            return if self.older_than_window(row.seq) { Changed::Older } else { Changed::Missing };
+        };
+        if self.id_of(row.seq) != Some(row.id) {
+            Changed::Denied
+        } else if self.revs.is_newer(&row) {
+            self.revs.hold(&row);
+            Changed::Here(Diff::Update { at, message: Message::Sent(row) })
+        } else {
+            Changed::Already
+        }
+    }
+
+    /// The number of the first message that is here, or was said not to be; `None` where nothing is.
+    pub fn first(&self) -> Option<u64> {
+        self.covered.first()
+    }
+
+    /// What to read of a message that others reply to.
+    pub fn quote(&self) -> Option<SeqRange> {
+        let seq = *self.quotes.wanted.first()?;
+        Some(SeqRange { after: seq - 1, before: Some(seq + 1), limit: 1 })
+    }
+
+    /// Whether the message with the number `seq` is here.
+    pub fn has(&self, seq: u64) -> bool {
+        self.entries.find(seq).is_ok()
     }
 }
 
@@ -308,7 +410,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     fn row(seq: u64) -> Row<Value> {
-        Row { id: MessageId(seq.into()), seq, sender: Sender::Them, value: Value::Null }
+        Row { id: MessageId(seq.into()), seq, rev: 0, sender: Sender::Them, value: Value::Null }
     }
 
     /// What a server with the rows `seqs` answers.
@@ -322,7 +424,12 @@ mod tests {
         let found = seqs.iter().rev().filter(|seq| **seq > page.after && **seq < before);
         let rows: Vec<_> = found.take(page.limit.min(max_rows) as usize).map(|seq| row(*seq)).collect();
         let span = rows.last().zip(rows.first()).map(|(low, high)| (low.seq, high.seq));
-        Answered { rows, span }
+        Answered {
+            rows,
+            span,
+            #[cfg(feature = "changes")]
+            told: None,
+        }
     }
 
     fn apply(shown: &mut Vec<u64>, diffs: Vec<Diff<Value>>) {
@@ -513,7 +620,12 @@ mod tests {
         let mut timeline = Timeline::new(50);
         timeline.read(NEWEST, answer_of_at_most(30, &server, NEWEST));
         assert!(timeline.len() == 30 && timeline.has_older() && timeline.is_unfilled());
-        let only_unreadable: Answered<Value> = Answered { rows: Vec::new(), span: Some((60, 90)) };
+        let only_unreadable: Answered<Value> = Answered {
+            rows: Vec::new(),
+            span: Some((60, 90)),
+            #[cfg(feature = "changes")]
+            told: None,
+        };
         timeline.read(SeqRange { before: Some(91), ..NEWEST }, only_unreadable);
         assert_eq!(timeline.older_page(), Some(SeqRange { before: Some(60), ..NEWEST }));
     }

@@ -1,10 +1,10 @@
-// What a chat message costs in Realtime messages, counted as Supabase bills them: each send and each delivery. One tab a
-// person; Ana writes, Ben reads. The README has the table.
+// What a chat message, and a change of one, cost in Realtime messages, counted as Supabase bills them: each send and each
+// delivery. One tab a person; Ana writes, Ben reads. The README has the table.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Stage, Tab, acquainted } from './chaos/stage.js'
-import { admin, browser, database, open, pair } from './helpers.js'
+import { admin, browser, database, open, pair, seed, threadId } from './helpers.js'
 
 const MESSAGES = 5
 /** Long enough for each to be delivered, or read, by itself. */
@@ -49,9 +49,15 @@ async function withoutInbox() {
   return costs
 }
 
-/** On the example, Ana in the chat. @param {{ receipts: boolean, reads: boolean }} how `reads`: Ben is in the chat too, else at the board */
-async function withInbox({ receipts, reads }) {
+/**
+ * On the example, Ana in the chat.
+ *
+ * @param {{ receipts: boolean, reads: boolean }} how `reads`: Ben is in the chat too, else at the board
+ * @param {string[]} [bodies] what they have said and read
+ */
+async function atExample({ receipts, reads }, bodies = []) {
   const [ana, ben] = await pair()
+  await seed(ana, ben, bodies)
   const [atAna, atBen] = await Promise.all([open(ana), open(ben)])
   if (!receipts) for (const { page } of [atAna, atBen]) await page.getByRole('checkbox').uncheck()
   await atAna.chatWith(ben)
@@ -60,7 +66,22 @@ async function withInbox({ receipts, reads }) {
     await atBen.chatWith(ana)
     await atBen.is('live')
   }
+  return atAna
+}
+
+/** @param {{ receipts: boolean, reads: boolean }} how */
+async function withInbox(how) {
+  const atAna = await atExample(how)
   return cost((body) => atAna.send(body))
+}
+
+/** @param {() => Promise<unknown>} change */
+async function costOf(change) {
+  await sleep(PACE_MS)
+  const start = await billed()
+  await change()
+  await sleep(PACE_MS)
+  return (await billed()) - start
 }
 
 test('where nobody uses an inbox its migration costs nothing', async () => {
@@ -88,5 +109,44 @@ for (const [what, how, single] of /** @type {const} */ ([
     tell(what, costs)
     assert.equal(costs.single, single)
     assert.ok(costs.burst < single, 'a burst is marked together')
+  })
+}
+
+test('a change where nobody uses an inbox', async () => {
+  const [ana, ben] = await acquainted()
+  const tabs = await Promise.all([Tab.open(stage, 'ours', ana, ben), Tab.open(stage, 'ours', ben, ana)])
+  await Promise.all(tabs.map((tab) => tab.is('live')))
+  await tabs[0].send('first')
+  // As another device of hers does it, one with `chopped-chat/inbox`.
+  const edit = 'update public.chat_messages set body = $2, edited_at = now() where thread_id = $1'
+  const costs = await costOf(() => database.query(edit, [threadId(ana, ben), 'second']))
+  await Promise.all(tabs.map(({ context }) => context.close()))
+  console.log(`a change, no inbox: ${costs}`)
+  // The change itself, to both.
+  assert.equal(costs, 3)
+})
+
+for (const [what, reads, older, newest] of /** @type {const} */ ([
+  // The change 3; and where their lines of the board tell of it, both inboxes 4.
+  ['both in the chat', true, 3, 7],
+  // Without Ben at the thread: one less.
+  ['the reader at the board', false, 2, 6],
+])) {
+  test(`changes with inbox and receipts, ${what}`, async () => {
+    const atAna = await atExample({ receipts: true, reads }, ['old', 'an answer', 'new'])
+    /** @type {[string, number, () => Promise<unknown>][]} */
+    const all = [
+      ['an edit of an older message', older, () => atAna.edit('old', 'older')],
+      ['a reaction to an older message', older, () => atAna.react('older', '👍')],
+      // What is unread may be less then.
+      ['an unsend of an older message', newest, () => atAna.unsend('older')],
+      ['an edit of the newest message', newest, () => atAna.edit('new', 'newer')],
+      ['a reaction to the newest message', newest, () => atAna.react('newer', '👍')],
+      ['an unsend of the newest message', newest, () => atAna.unsend('newer')],
+    ]
+    const costs = []
+    for (const [name, , change] of all) costs.push([name, await costOf(change)])
+    console.log(`${what}: ${costs.map(([name, count]) => `${name} ${count}`).join(', ')}`)
+    assert.deepEqual(costs, all.map(([name, count]) => [name, count]))
   })
 }

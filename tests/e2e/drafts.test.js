@@ -68,7 +68,7 @@ test('signing out with typed text asks; staying keeps it, going deletes it', asy
   await window.leave()
 
   await page.getByTestId('sign-out').click()
-  await page.getByTestId('sign-out-anyway').click()
+  await page.getByTestId('sign-out-dialog-go').click()
   await window.signIn(ana)
   await window.chatWith(ben)
   assert.equal(await window.composer.inputValue(), '')
@@ -102,7 +102,7 @@ test('signing out with unsent messages asks, after a reload too; staying, they a
   await atAna.send('four')
   await atAna.leave()
   await page.getByTestId('sign-out').click()
-  await page.getByTestId('sign-out-anyway').click()
+  await page.getByTestId('sign-out-dialog-go').click()
   await atAna.signIn(ana)
   await faults()
   await atAna.chatWith(ben)

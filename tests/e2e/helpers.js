@@ -174,14 +174,52 @@ export class Window {
         seq: element.dataset['seq'] === undefined ? null : Number(element.dataset['seq']),
         sender: element.dataset['sender'] ?? '',
         status: element.dataset['status'] ?? '',
-        body: element.querySelector('.bubble p')?.textContent ?? '',
+        body: element.querySelector('.bubble > p')?.textContent ?? '',
       })),
     )
   }
 
-  /** The one bubble with this text. @param {string} body */
+  /** The one bubble with this text of its own. @param {string} body */
   bubble(body) {
-    return this.page.getByTestId('message').filter({ has: this.page.getByText(body, { exact: true }) })
+    return this.page.getByTestId('message').filter({ has: this.page.locator('.bubble > p').and(this.page.getByText(body, { exact: true })) })
+  }
+
+  /** Opens the menu of a message, with a mouse. @param {string} body */
+  async menu(body) {
+    const bubble = this.bubble(body)
+    await bubble.hover()
+    await bubble.getByTestId('message-options').click()
+    await this.page.getByTestId('message-menu').waitFor()
+  }
+
+  /** @param {string} body @param {string} entry */
+  async choose(body, entry) {
+    await this.menu(body)
+    await this.page.getByRole('menuitem', { name: entry }).click()
+  }
+
+  /** @param {string} body @param {string} text */
+  async edit(body, text) {
+    await this.choose(body, 'Edit')
+    await this.send(text)
+  }
+
+  /** @param {string} body */
+  async unsend(body) {
+    await this.choose(body, 'Unsend')
+    await this.page.getByTestId('unsend-dialog-go').click()
+  }
+
+  /** Sets the reaction, or takes it back. @param {string} body @param {string} emoji */
+  async react(body, emoji) {
+    await this.menu(body)
+    await this.page.getByRole('menuitemcheckbox', { name: emoji }).click()
+  }
+
+  /** @param {string} body @param {string} text */
+  async reply(body, text) {
+    await this.choose(body, 'Reply')
+    await this.send(text)
   }
 
   /** What the ticks of a bubble say. @param {string} body */

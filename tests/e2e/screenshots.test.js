@@ -1,4 +1,4 @@
-// The pictures of the README. With UPDATE_SCREENSHOTS=1 they are the ones in www-example/screenshots.
+// The pictures of the README, with UPDATE_SCREENSHOTS=1 the ones in www-example/screenshots; and others to look at.
 import assert from 'node:assert/strict'
 import { mkdir, stat, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
@@ -7,7 +7,8 @@ import { APP_URL, SEND, Window, browser, eventually, faults, introduce, open, pe
 
 /** @typedef {import('./helpers.js').Person} Person */
 
-const folder = process.env['UPDATE_SCREENSHOTS'] === '1' ? resolve(import.meta.dirname, '../../www-example/screenshots') : setting('SCREENSHOTS')
+const toLookAt = setting('SCREENSHOTS')
+const ofReadme = process.env['UPDATE_SCREENSHOTS'] === '1' ? resolve(import.meta.dirname, '../../www-example/screenshots') : toLookAt
 const MOST_BYTES = 200_000
 
 const TALK = [
@@ -20,7 +21,7 @@ const TALK = [
 ]
 
 /** @param {string} name @param {Buffer} image */
-async function keep(name, image) {
+async function keep(name, image, folder = ofReadme) {
   await mkdir(folder, { recursive: true })
   const path = join(folder, `${name}.png`)
   await writeFile(path, image)
@@ -109,3 +110,52 @@ test('a message that was refused', async () => {
   await windows[0].page.getByTestId('retry').waitFor()
   await keep('refused', await picture(windows[0]))
 })
+
+/** Second thoughts of every kind, and the menu of a message. @param {import('playwright-core').BrowserContextOptions} options */
+async function secondThoughts(options) {
+  const [atAna, atBen] = (await talk(options)).windows
+  await atBen.reply('Good. Then we bake at four, not at five.', 'Four it is')
+  await atAna.bubble('Four it is').waitFor()
+  await atAna.edit('Twelve kilos of them…', 'Ten kilos of them…')
+  await atBen.unsend('Fine by me. I still need someone for the onions though')
+  await atBen.react('Did the rye starter survive the night?', '🙏')
+  await atAna.react('I’ll bring my goggles', '😂')
+  await atBen.react('I’ll bring my goggles', '😂')
+  await atAna.page.getByLabel('😂 by you and Ben').waitFor()
+  await atAna.page.locator('[data-gone]').waitFor()
+  await atAna.page.mouse.move(0, 0)
+  return atAna
+}
+
+for (const [name, options] of /** @type {[string, import('playwright-core').BrowserContextOptions][]} */ ([
+  ['light', { viewport: { width: 560, height: 700 }, colorScheme: 'light' }],
+  ['dark', { viewport: { width: 560, height: 700 }, colorScheme: 'dark' }],
+  ['phone', { viewport: { width: 390, height: 780 }, colorScheme: 'light', hasTouch: true, isMobile: true }],
+  ['phone-dark', { viewport: { width: 390, height: 780 }, colorScheme: 'dark', hasTouch: true, isMobile: true }],
+  ['forced-colours', { viewport: { width: 560, height: 700 }, forcedColors: 'active' }],
+])) {
+  test(`second thoughts, ${name}`, async () => {
+    const atAna = await secondThoughts(options)
+    const look = async (/** @type {string} */ what) => keep(`changes-${what}-${name}`, await picture(atAna), toLookAt)
+    await look('all')
+    await atAna.menu('I’ll bring my goggles')
+    if (name === 'light') await keep('changes', await picture(atAna))
+    await look('menu')
+    await atAna.page.keyboard.press('Escape')
+    await atAna.choose('Four it is', 'Reply')
+    await look('reply')
+    await atAna.choose('Ten kilos of them…', 'Edit')
+    await look('edit')
+    await faults({ on: 'request', match: { method: 'POST', path: '/rest/v1/rpc/edit_chat_message*' }, do: { status: 400, body: { code: 'CH410', message: 'the window is over' } } })
+    await atAna.send('Nine kilos of them, and not one more')
+    await atAna.page.getByTestId('refused-change').waitFor()
+    await look('refused')
+    await atAna.page.getByTestId('discard').click()
+    await atAna.bubble('Four it is').getByTestId('quote').click()
+    await atAna.page.locator('[data-highlighted]').waitFor()
+    // Its animation, which a picture would see the end of otherwise.
+    await keep(`changes-jump-${name}`, await atAna.page.screenshot({ caret: 'hide' }), toLookAt)
+    await atAna.choose('Ten kilos of them…', 'Unsend')
+    await look('ask')
+  })
+}

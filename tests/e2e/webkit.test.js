@@ -176,7 +176,7 @@ describe('WebKit', { skip: process.env['WEBKIT_DRIVER'] ? false : none }, () => 
     const composer = (/** @type {WebKit} */ { driver }) => driver.findElement(byTest('composer'))
     const bubbles = (/** @type {WebKit} */ webkit) =>
       webkit.evaluate(`Array.from(document.querySelectorAll('[data-testid=message]'), ({ dataset, children: [bubble] }) =>
-        [dataset.sender, dataset.status, bubble.querySelector('p').textContent])`)
+        [dataset.sender, dataset.status, bubble.querySelector(':scope > p').textContent])`)
     const shows = (/** @type {WebKit} */ webkit, /** @type {string[][]} */ wanted) =>
       eventually(async () => assert.deepEqual(await bubbles(webkit), wanted))
 
@@ -189,6 +189,37 @@ describe('WebKit', { skip: process.env['WEBKIT_DRIVER'] ? false : none }, () => 
       await atBen.driver.findElement(byTest('send')).click()
       await shows(atAna, [['me', 'sent', 'hello Ben'], ['them', 'sent', 'hello Ana']])
       await shows(atBen, [['them', 'sent', 'hello Ben'], ['me', 'sent', 'hello Ana']])
+    })
+
+    test('what was said is edited, reacted to, replied to and unsent', async () => {
+      const [ana, ben] = await pair()
+      const [atAna, atBen] = await Promise.all([chatting(ana, ben), chatting(ben, ana)])
+      await composer(atAna).sendKeys('hello Bem', Key.ENTER)
+      await shows(atBen, [['them', 'sent', 'hello Bem']])
+      /** Opens the menu of the first message and takes what it calls so. @param {WebKit} webkit @param {string} role @param {string} name */
+      const choose = async ({ driver }, role, name) => {
+        const first = await driver.findElement(byTest('message'))
+        await driver.actions().move({ origin: await first.findElement(By.css('.bubble')) }).perform()
+        await first.findElement(byTest('message-options')).click()
+        await driver.wait(until.elementLocated(By.xpath(`//*[@role="${role}"][.="${name}"]`)), PATIENCE).click()
+      }
+      const details = (/** @type {WebKit} */ webkit) =>
+        webkit.evaluate(`Array.from(document.querySelectorAll('.quote-text, .reactions button'), (one) => one.ariaLabel ?? one.textContent)`)
+
+      await composer(atAna).sendKeys(Key.ARROW_UP)
+      assert.equal(await composer(atAna).getAttribute('value'), 'hello Bem')
+      await composer(atAna).sendKeys(Key.BACK_SPACE, 'n', Key.ENTER)
+      await shows(atBen, [['them', 'sent', 'hello Ben']])
+      await choose(atBen, 'menuitemcheckbox', '❤️')
+      await choose(atBen, 'menuitem', 'Reply')
+      await composer(atBen).sendKeys('hello Ana', Key.ENTER)
+      for (const [webkit, who] of /** @type {[WebKit, string][]} */ ([[atAna, 'Ben'], [atBen, 'you']])) {
+        await eventually(async () => assert.deepEqual(await details(webkit), [`❤️ by ${who}`, 'hello Ben']))
+      }
+      await choose(atAna, 'menuitem', 'Unsend')
+      await atAna.driver.findElement(byTest('unsend-dialog-go')).click()
+      await shows(atBen, [['them', 'sent', 'Message unsent'], ['me', 'sent', 'hello Ana']])
+      for (const webkit of [atAna, atBen]) await eventually(async () => assert.deepEqual(await details(webkit), ['Message unsent']))
     })
 
     test('the board tells of a message, the chat opens at it, and its author sees that it was read', async () => {

@@ -86,7 +86,7 @@ fn build(target: &Path, out: &Path) -> Result<()> {
 #[derive(Clone, Copy, PartialEq)]
 enum Variant {
     Core,
-    /// With inbox and receipts: `chopped-chat/inbox`.
+    /// With inbox, receipts and changes of messages: `chopped-chat/inbox`.
     Inbox,
     /// With the recorder as well: `chopped-chat/debug`.
     Debug,
@@ -105,8 +105,8 @@ impl Variant {
     fn features(self) -> &'static str {
         match self {
             Variant::Core => "",
-            Variant::Inbox => "inbox",
-            Variant::Debug => "inbox,recording",
+            Variant::Inbox => "changes,inbox",
+            Variant::Debug => "changes,inbox,recording",
         }
     }
 }

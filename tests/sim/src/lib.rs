@@ -8,11 +8,12 @@
 //! |---|---|
 //! | [`world`] | the scheduler: time, the network, its faults, the people |
 //! | [`server`] | the model of Supabase: rows numbered under a lock, RLS, tokens, at-most-once broadcasts |
-//! | `markers` | the model's markers and inboxes |
+//! | `markers`, `changing` | the model's markers and inboxes; its changes of messages |
 //! | [`tab`] | a browser tab: an engine, its clocks, its screen, its storage |
 //! | [`story`] | one page on a quiet network, step by step |
 //! | [`coverage`] | what the runs reached |
 
+mod changing;
 pub mod coverage;
 mod markers;
 pub mod server;

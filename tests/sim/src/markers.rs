@@ -1,5 +1,6 @@
 //! The model's markers and inboxes: what sql/20261127000001_chat_inbox.sql promises.
 
+use crate::changing::preview;
 use crate::server::{Server, http};
 use chopped_chat::Answer;
 use serde_json::{Value, json};
@@ -45,7 +46,8 @@ impl Server {
     pub fn unread(&self, thread: &str, person: &str) -> u64 {
         let read = self.marker(thread, person).unwrap_or_default().read;
         let rows = self.threads[thread].rows.iter();
-        let unread = rows.filter(|row| row["seq"].as_u64() > Some(read) && row["sender_mongo_id"] != person).count();
+        let unread = rows.filter(|row| row["seq"].as_u64() > Some(read) && row["sender_mongo_id"] != person);
+        let unread = unread.filter(|row| row["deleted_at"].is_null()).count();
         unread.min(100) as u64
     }
 
@@ -64,10 +66,11 @@ impl Server {
 
     fn line(&self, thread: &str, person: &str) -> Value {
         let rows = &self.threads[thread].rows;
-        let newest = &rows[rows.len() - 1];
+        let newest = preview(rows[rows.len() - 1].clone());
         let (mine, theirs) = (self.marker(thread, person).unwrap_or_default(), self.others_marker(thread, person));
         json!({
             "thread_id": thread, "other_mongo_id": other(thread, person), "last_seq": rows.len(),
+            "last_rev": self.threads[thread].log.last_rev(),
             "last_message_at": newest["created_at"], "message": newest, "unread": self.unread(thread, person),
             "read": mine.read, "delivered": mine.delivered,
             "other_read": theirs.read, "other_delivered": theirs.delivered,
@@ -134,7 +137,8 @@ impl Server {
             let delivered = before.delivered.max(mark["delivered"].as_u64().unwrap_or(0).min(last_seq)).max(read);
             self.markers.insert((thread.to_owned(), person.to_owned()), Marker { read, delivered, receipts });
             let unread = self.unread(thread, person);
-            let own = json!({"thread_id": thread, "mongo_id": person, "last_seq": last_seq, "read": read,
+            let last_rev = self.threads[thread].log.last_rev();
+            let own = json!({"thread_id": thread, "mongo_id": person, "last_seq": last_seq, "last_rev": last_rev, "read": read,
                 "delivered": delivered, "unread": unread});
             if (read, delivered) != (before.read, before.delivered) {
                 self.events.push((inbox_of(person), "MARK", own.clone()));

@@ -1,5 +1,6 @@
 //! The model of Supabase: what the engine relies on, and nothing kinder.
 
+use crate::changing::Log;
 use crate::markers::{Event, Marker};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -11,6 +12,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Default)]
 pub struct Table {
     pub rows: Vec<Value>,
+    pub log: Log,
     ids: BTreeMap<MessageId, usize>,
 }
 
@@ -41,6 +43,13 @@ pub struct Server {
     pub sync_rows: (usize, usize),
     /// Whether its SQL is without markers and inboxes.
     pub no_inbox: bool,
+    /// Whether its SQL is from before messages could be changed.
+    pub no_changes: bool,
+    /// For how long they can be, in ms.
+    pub edit_window: u64,
+    pub unsend_window: u64,
+    /// The most changes that are told of one by one.
+    pub most_changes: usize,
     /// By thread and person.
     pub markers: BTreeMap<(String, String), Marker>,
     /// What it broadcasts besides rows, until the world takes it.
@@ -64,6 +73,10 @@ impl Default for Server {
             no_sync: false,
             sync_rows: (50, 500),
             no_inbox: false,
+            no_changes: false,
+            edit_window: u64::MAX,
+            unsend_window: u64::MAX,
+            most_changes: usize::MAX,
             markers: BTreeMap::new(),
             events: Vec::new(),
             lost: Vec::new(),
@@ -96,6 +109,11 @@ pub fn is_sync(url: &str) -> bool {
 /// Whether a URL is the one that lists conversations.
 pub fn is_inbox(url: &str) -> bool {
     url.ends_with("/rpc/list_chat_threads")
+}
+
+/// The function by which a URL changes a message.
+pub fn changes(url: &str) -> Option<&str> {
+    url.rsplit('/').next().filter(|function| ["edit", "unsend", "react"].iter().any(|verb| function.starts_with(verb)))
 }
 
 /// `created_at` of a row: in the order of time.
@@ -151,8 +169,15 @@ impl Server {
                         (self.mark(owner, &arguments), None)
                     } else if is_inbox(url) {
                         (self.list_threads(owner, &arguments), None)
+                    } else if let Some(function) = changes(url) {
+                        if now < self.read_only_until {
+                            return (read_only(), None);
+                        }
+                        (self.change(now, owner, function, &arguments), None)
+                    } else if url.ends_with("/rpc/list_chat_page") {
+                        (self.page(as_of, owner, &arguments), None)
                     } else {
-                        (self.list(as_of, owner, &arguments), None)
+                        (http(200, self.rows(as_of, owner, &arguments).into()), None)
                     }
                 }
                 _ => (http(401, json!({"code": "PGRST303", "message": "JWT expired"})), None),
@@ -168,7 +193,10 @@ impl Server {
     /// numbers are given again. Returns what they said.
     pub fn set_back(&mut self, thread: &str, count: usize) -> Vec<String> {
         let Some(table) = self.threads.get_mut(thread) else { return Vec::new() };
-        let gone = table.rows.split_off(table.rows.len().saturating_sub(count).max(1).min(table.rows.len()));
+        let count = table.rows.len().saturating_sub(count).max(1).min(table.rows.len());
+        let time = table.rows.get(count).and_then(|row| row["created_at"].as_str()?.parse::<u64>().ok());
+        let Some(time) = time.map(|time| time.saturating_sub(1)) else { return Vec::new() };
+        let gone = table.log.set_back(&mut table.rows, count, time);
         table.ids.retain(|_, index| *index < table.rows.len());
         let last = table.rows.len() as u64;
         for ((_, _), marker) in self.markers.iter_mut().filter(|((marked, _), _)| marked == thread) {
@@ -177,25 +205,6 @@ impl Server {
         let said = gone.iter().filter_map(|row| row["body"].as_str().map(str::to_owned)).collect();
         self.lost.extend(gone);
         said
-    }
-
-    fn list(&self, as_of: u64, person: &str, arguments: &Value) -> Answer<Value> {
-        let thread = arguments["_thread_id"].as_str().expect("a thread");
-        let after = arguments["_after"].as_u64().expect("a seq");
-        let before = arguments["_before"].as_u64().unwrap_or(u64::MAX);
-        let mut limit = arguments["_limit"].as_u64().expect("a limit") as usize;
-        if self.max_rows > 0 {
-            limit = limit.min(self.max_rows);
-        }
-        if !self.may_read(thread, person) {
-            return http(200, json!([]));
-        }
-        let rows = &self.threads[thread].rows;
-        let found = rows.iter().rev().filter(|row| {
-            let seq = row["seq"].as_u64().expect("a seq");
-            seq > after && seq < before && row["created_at"].as_str() <= Some(&*written_at(as_of))
-        });
-        http(200, found.take(limit).cloned().collect())
     }
 
     /// All of it from one snapshot.
@@ -217,7 +226,10 @@ impl Server {
                 let newer = rows.iter().rev().filter(|row| row["seq"].as_u64() > Some(after));
                 let messages: Vec<_> = newer.take(most.min(room)).cloned().collect();
                 room -= messages.len();
-                let mut part = json!({"thread_id": id, "last_seq": rows.len(), "messages": messages, "last_rev": 0});
+                let mut part = json!({"thread_id": id, "last_seq": rows.len(), "messages": messages});
+                if !self.no_changes {
+                    self.tell_changes(u64::MAX, id, wanted["known"].as_u64(), &mut part);
+                }
                 if !self.no_inbox {
                     let (mine, theirs) = (self.marker(id, person).unwrap_or_default(), self.others_marker(id, person));
                     (part["read"], part["delivered"]) = (json!(mine.read), json!(mine.delivered));
@@ -252,6 +264,10 @@ impl Server {
             Some(messages) => messages.iter().map(|message| message_of(message, "body", "id")).collect(),
             None => vec![message_of(arguments, "_body", "_id")],
         };
+        let reply_to = arguments["_reply_to"].as_u64();
+        if self.no_changes && reply_to.is_some() {
+            return (http(404, json!({"code": "PGRST202", "message": "no such function"})), None);
+        }
         assert!(messages.len() <= 50 && (several.is_none() || messages.len() > 1), "{} at once", messages.len());
         if self.refusing && messages.iter().any(|(text, _)| text.starts_with('!')) {
             return (http(400, json!({"code": "23514", "message": "no shouting"})), None);
@@ -262,15 +278,23 @@ impl Server {
         for (text, id) in messages {
             let index = *table.ids.entry(id).or_insert(table.rows.len());
             if index == table.rows.len() {
-                table.rows.push(json!({
+                let mut row = json!({
                     "id": id.text(), "thread_id": thread, "sender_mongo_id": person,
                     "recipient_mongo_id": arguments["_recipient_mongo_id"], "body": text,
                     "seq": index + 1, "created_at": written_at(now),
-                }));
+                });
+                if let Some(seq) = reply_to {
+                    assert!(seq >= 1 && seq <= index as u64, "a reply to {seq} of {index}");
+                    row["reply_to"] = seq.into();
+                }
+                table.log.wrote(&row);
+                table.rows.push(row);
             }
             let row = &table.rows[index];
-            if row["body"] != text || row["sender_mongo_id"] != person {
+            // It may have been edited since by another device.
+            if row["rev"].is_null() && row["body"] != text || row["sender_mongo_id"] != person {
                 table.rows.truncate(before);
+                table.log.forget(before);
                 table.ids.retain(|_, index| *index < before);
                 return (http(409, json!({"code": "23505", "message": "taken"})), None);
             }

@@ -50,6 +50,12 @@ pub struct Story {
     pub inbox: Option<InboxState>,
     pub inbox_opened: Vec<Result<(), ChatError>>,
     pub markers: BTreeMap<ThreadId, Markers>,
+    /// What is still to become of messages, as it is shown and as storage keeps it.
+    pub changing: BTreeMap<MessageId, PendingChange>,
+    pub stored_changes: BTreeMap<MessageId, PendingChange>,
+    /// What messages reply to, as the page was told.
+    pub quoted: BTreeMap<u64, Value>,
+    pub jumped: Vec<Result<(), ChatError>>,
     /// What was seen, as storage keeps it.
     pub seen: BTreeMap<ThreadId, u64>,
     /// The bodies of requests about markers.
@@ -107,6 +113,10 @@ impl Story {
             inbox: None,
             inbox_opened: Vec::new(),
             markers: BTreeMap::new(),
+            changing: BTreeMap::new(),
+            stored_changes: BTreeMap::new(),
+            quoted: BTreeMap::new(),
+            jumped: Vec::new(),
             seen: BTreeMap::new(),
             marks: Vec::new(),
         }
@@ -236,6 +246,7 @@ impl Story {
                     Request::Rpc { url, .. } if server::is_send(url) => "send".into(),
                     Request::Rpc { url, .. } if url.ends_with("/mark_chat") => "mark".into(),
                     Request::Rpc { url, .. } if server::is_inbox(url) => "list".into(),
+                    Request::Rpc { url, .. } if server::changes(url).is_some() => "change".into(),
                     Request::Rpc { url, body, .. } if server::is_sync(url) && body.contains("_inbox") => "sync".into(),
                     Request::Rpc { .. } => "read".into(),
                 });
@@ -324,6 +335,13 @@ impl Story {
             Output::Markers(thread, markers) => drop(self.markers.insert(thread, markers)),
             Output::StoreSeen(thread, seq) => drop(self.seen.insert(thread, seq)),
             Output::UnstoreSeen(thread) => drop(self.seen.remove(&thread)),
+            Output::StoreChange(_, change) => drop(self.stored_changes.insert(change.id, change)),
+            Output::UnstoreChange(_, id) => drop(self.stored_changes.remove(&id)),
+            Output::Changing(_, id, Some(change)) => drop(self.changing.insert(id, change)),
+            Output::Changing(_, id, None) => drop(self.changing.remove(&id)),
+            Output::Quoted(_, row) => drop(self.quoted.insert(row.seq, row.value)),
+            Output::Jumped(_, result) => self.jumped.push(result),
+            Output::Windows(_) => {}
             Output::MoreLoaded(_) | Output::OlderLoaded(..) | Output::Store(..) | Output::Unstore(..) => {}
         }
     }
@@ -331,7 +349,7 @@ impl Story {
 
 impl Story {
     pub fn say(&mut self, id: u128, body: &str) {
-        self.feed(Input::Send { thread: thread(), id: MessageId(id), body: body.into() });
+        self.feed(Input::Send { thread: thread(), id: MessageId(id), body: body.into(), reply_to: None });
     }
 
     pub fn rows(&self) -> usize {

@@ -5,7 +5,7 @@ use crate::server::Server;
 use chopped_chat::recording;
 use chopped_chat::{
     Config, Diff, Engine, InboxDiff, InboxLine, InboxState, Input, Markers, Message, MessageId, Now, Output,
-    PendingMessage, RequestId, Row, State, Status, ThreadId,
+    PendingChange, PendingMessage, RequestId, Row, State, Status, ThreadId,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
@@ -60,6 +60,14 @@ pub struct Tab {
     pub inboxes: u32,
     /// When its person did something with it last.
     pub acted_at: u64,
+    /// What is still to become of messages, in storage, which survives the tab.
+    pub stored_changes: BTreeMap<MessageId, (ThreadId, PendingChange)>,
+    /// The same as it is shown.
+    pub changing: BTreeMap<MessageId, PendingChange>,
+    /// What messages reply to, as the page was told.
+    pub quoted: BTreeMap<(ThreadId, u64), Value>,
+    /// Where the person wants to see a message.
+    pub jumps: BTreeMap<ThreadId, u64>,
     pub lines: Vec<InboxLine>,
     pub inbox: Option<InboxState>,
     /// Of the threads that are open.
@@ -136,6 +144,10 @@ impl Tab {
             storage: BTreeMap::new(),
             inboxes: 0,
             acted_at: 0,
+            stored_changes: BTreeMap::new(),
+            changing: BTreeMap::new(),
+            quoted: BTreeMap::new(),
+            jumps: BTreeMap::new(),
             lines: Vec::new(),
             inbox: None,
             markers: BTreeMap::new(),
@@ -195,6 +207,9 @@ impl Tab {
         self.screens.clear();
         self.open.clear();
         self.inboxes = 0;
+        self.changing.clear();
+        self.quoted.clear();
+        self.jumps.clear();
         self.lines.clear();
         self.inbox = None;
         self.markers.clear();
@@ -232,7 +247,16 @@ impl Tab {
             }
             match output {
                 Output::Messages(thread, diff) => {
-                    self.screens.entry(thread.clone()).or_default().apply(diff, coverage)?;
+                    // What others reply to, the page keeps when the window moves on.
+                    if let (Diff::Remove { at, count }, Some(screen)) = (&diff, self.screens.get(&thread)) {
+                        for message in screen.messages.iter().skip(*at).take(*count) {
+                            if let Message::Sent(row) = message {
+                                self.quoted.insert((thread.clone(), row.seq), row.value.clone());
+                            }
+                        }
+                    }
+                    let lost = !server.lost.is_empty();
+                    self.screens.entry(thread.clone()).or_default().apply(diff, lost, coverage)?;
                     if !changed.contains(&thread) {
                         changed.push(thread);
                     }
@@ -270,6 +294,27 @@ impl Tab {
                     }
                     self.screens.remove(&thread);
                 }
+                Output::StoreChange(thread, change) => {
+                    self.stored_changes.insert(change.id, (thread, change));
+                }
+                Output::UnstoreChange(_, id) => drop(self.stored_changes.remove(&id)),
+                Output::Changing(_, id, change) => {
+                    match change {
+                        Some(change) => self.changing.insert(id, change),
+                        None => self.changing.remove(&id),
+                    };
+                }
+                Output::Quoted(thread, row) => drop(self.quoted.insert((thread, row.seq), row.value)),
+                Output::Jumped(thread, result) => {
+                    let wanted = self.jumps.remove(&thread);
+                    let screen = self.screens.get(&thread);
+                    let first = screen.and_then(|screen| screen.seqs().first().copied());
+                    let older = screen.and_then(|screen| screen.state.as_ref()).is_some_and(|state| state.has_older);
+                    if result.is_ok() && first > wanted && older {
+                        return Err(format!("jumped to {wanted:?}, and {first:?} is the first shown"));
+                    }
+                }
+                Output::Windows(_) => {}
                 Output::Inbox(diff) => self.apply_inbox(diff)?,
                 Output::InboxState(state) => self.inbox = Some(state),
                 Output::Markers(thread, markers) => self.apply_markers(thread, markers, server)?,
@@ -343,12 +388,16 @@ impl Screen {
     pub fn shows(&self, rows: &[Value]) -> bool {
         self.messages.iter().all(|message| match message {
             // One that was sent again after a recovery may have another time.
-            Message::Sent(row) => rows.get(row.seq as usize - 1).is_some_and(|there| there["id"] == row.value["id"]),
+            Message::Sent(row) => rows.get(row.seq as usize - 1).is_some_and(|there| {
+                let text = ["id", "body", "edited_at", "deleted_at", "reaction_a", "reaction_b"];
+                text.into_iter().all(|key| there[key] == row.value[key])
+            }),
             Message::Pending(_) => true,
         })
     }
 
-    fn apply(&mut self, diff: Diff<Value>, coverage: &mut Coverage) -> Result<(), String> {
+    /// `lost`: the database was set back.
+    fn apply(&mut self, diff: Diff<Value>, lost: bool, coverage: &mut Coverage) -> Result<(), String> {
         match diff {
             Diff::Insert { at, message } => {
                 if at > self.messages.len() {
@@ -361,8 +410,11 @@ impl Screen {
                 if old.id() != message.id() {
                     return Err("a bubble's id changed".into());
                 }
-                if old.seq().is_some() {
-                    return Err("a sent message changed".into());
+                if let (Message::Sent(old), Message::Sent(new)) = (&*old, &message)
+                    && new.rev <= old.rev
+                    && !lost
+                {
+                    return Err(format!("{} became what it was: {} after {}", new.seq, new.rev, old.rev));
                 }
                 *old = message;
             }
@@ -384,7 +436,7 @@ impl Screen {
     /// marked as refused that the server did not refuse; no id
     /// twice.
     fn check(&self, thread: &ThreadId, server: &Server) -> Result<(), String> {
-        let rows = server.threads.get(thread.as_str()).map(|table| &table.rows);
+        let log = server.threads.get(thread.as_str()).map(|table| &table.log);
         let (mut last, mut pending) = (0, false);
         let mut ids = Vec::with_capacity(self.messages.len());
         for message in &self.messages {
@@ -398,9 +450,8 @@ impl Screen {
                         return Err(format!("sent {seq} after a pending message"));
                     }
                     last = *seq;
-                    if rows.and_then(|rows| rows.get(*seq as usize - 1)) != Some(value) && !server.lost.contains(value)
-                    {
-                        return Err(format!("{seq} is not what the server has"));
+                    if !log.is_some_and(|log| log.knows(*seq as usize - 1, value)) && !server.lost.contains(value) {
+                        return Err(format!("{seq} is not what the server ever had"));
                     }
                 }
                 // The server refuses those alone.

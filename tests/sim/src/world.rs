@@ -2,7 +2,7 @@
 
 use crate::coverage::Coverage;
 use crate::markers::Event as Broadcast;
-use crate::server::{Server, is_inbox, is_send, is_sync, token_end};
+use crate::server::{Server, changes, is_inbox, is_send, is_sync, token_end};
 use crate::tab::{Asked, Stalled, Tab};
 use chopped_chat::line::backoff::Rng;
 use chopped_chat::{
@@ -132,6 +132,8 @@ struct Sent {
     tab: TabId,
     thread: ThreadId,
     body: String,
+    /// What it was edited to.
+    edits: Vec<String>,
     discarded: bool,
     retried: bool,
 }
@@ -180,6 +182,9 @@ struct World {
     /// How far each has seen each thread, on any device.
     seen: BTreeMap<(String, &'static str), u64>,
     inbox_page: u32,
+    /// Whether people change messages.
+    changes: bool,
+    intents: Vec<changing::Intent>,
     acts_left: u64,
     summary: Summary,
     tracing: bool,
@@ -195,6 +200,7 @@ macro_rules! trace {
     };
 }
 
+mod changing;
 mod inbox;
 
 /// Of a thousand reads that may be early so many see the table as it was up to 10 s before.
@@ -249,8 +255,13 @@ impl World {
         let marks = rng.up_to(2) > 0;
         let private = ["ana", "ben", "cleo"].into_iter().filter(|_| rng.up_to(4) == 0).collect();
         let inbox_page = [1, 2, 30][rng.up_to(2) as usize];
+        let changes = rng.up_to(2) > 0;
         let server = Server {
             no_inbox: rng.up_to(9) == 0,
+            no_changes: rng.up_to(4) == 0,
+            edit_window: [20_000, u64::MAX][rng.up_to(1) as usize],
+            unsend_window: [60_000, u64::MAX][rng.up_to(1) as usize],
+            most_changes: [2, 200][rng.up_to(1) as usize],
             max_rows: if rng.up_to(2) == 0 && !restores { 1 + rng.up_to(u64::from(page_size)) as usize } else { 0 },
             old_backend: rng.up_to(1) == 0,
             no_batches: rng.up_to(4) == 0,
@@ -294,6 +305,8 @@ impl World {
             private,
             seen: BTreeMap::new(),
             inbox_page,
+            changes,
+            intents: Vec::new(),
             acts_left: ACTS,
             summary: Summary::default(),
             tracing,
@@ -356,9 +369,11 @@ impl World {
             }
             self.step()?;
             self.retry_refused()?;
+            self.settle_refused()?;
             self.scroll_inboxes()?;
         }
         self.check_delivery()?;
+        self.check_intents()?;
         self.read_everything()?;
         self.read_all()?;
         self.check_bounds()
@@ -534,6 +549,7 @@ impl World {
             self.feed(tab, Input::Restore { thread, messages })?;
         }
         self.tabs[tab].restored();
+        self.restore_changes(tab)?;
         self.feed(tab, Input::Restoring(false))
     }
 
@@ -592,6 +608,7 @@ impl World {
             self.tabs[tab].woke_at = self.now;
         }
         let outputs = self.tabs[tab].handle(self.now, input, &self.server, &mut self.summary.coverage)?;
+        self.note_refusals(tab);
         for output in outputs {
             match output {
                 Output::Request(id, request) => {
@@ -649,7 +666,7 @@ impl World {
                     let named = body["_thread_id"].as_str();
                     let thread = self.threads.iter().find(|(id, ..)| Some(id.as_str()) == named);
                     Asked::Send(thread.ok_or("a send to no thread of the run")?.0.clone())
-                } else if url.ends_with("/rpc/mark_chat") {
+                } else if url.ends_with("/rpc/mark_chat") || changes(url).is_some() {
                     Asked::Read
                 } else if is_inbox(url) {
                     self.count_read(tab, "inbox", inbox::READS)?;
@@ -1115,6 +1132,9 @@ impl World {
         if open == 0 {
             return self.open(tab, &thread);
         }
+        if self.changes && self.rng.up_to(2) == 0 {
+            return self.act_on_message(tab, &thread);
+        }
         match self.rng.up_to(19) {
             0..=9 => {
                 for _ in 0..=self.rng.up_to(3) * self.rng.up_to(1) {
@@ -1147,6 +1167,7 @@ impl World {
                 self.tabs[tab].open.insert(thread.clone(), open - 1);
                 if open == 1 {
                     self.tabs[tab].markers.remove(&thread);
+                    self.tabs[tab].jumps.remove(&thread);
                 }
                 self.feed(tab, Input::Close { thread })
             }
@@ -1169,6 +1190,10 @@ impl World {
     }
 
     fn type_one(&mut self, tab: TabId, thread: &ThreadId) -> Result<(), String> {
+        self.write(tab, thread, None)
+    }
+
+    fn write(&mut self, tab: TabId, thread: &ThreadId, reply_to: Option<u64>) -> Result<(), String> {
         self.hit("page: send");
         self.summary.sent += 1;
         let id = MessageId(u128::from(self.rng.up_to(u64::MAX - 1)) << 64 | self.sent.len() as u128);
@@ -1179,8 +1204,17 @@ impl World {
         }
         let body = format!("{fate}{} says {}", self.tabs[tab].person, self.sent.len());
         trace!(self, "{}{tab} types {:?} {}", self.tabs[tab].person, body, id.text());
-        self.sent.push(Sent { id, tab, thread: thread.clone(), body: body.clone(), discarded: false, retried: false });
-        self.feed(tab, Input::Send { thread: thread.clone(), id, body })?;
+        let edits = Vec::new();
+        self.sent.push(Sent {
+            id,
+            tab,
+            thread: thread.clone(),
+            body: body.clone(),
+            edits,
+            discarded: false,
+            retried: false,
+        });
+        self.feed(tab, Input::Send { thread: thread.clone(), id, body, reply_to })?;
         if !self.tabs[tab].screens[thread].messages.iter().any(|m| m.id() == id) {
             return Err("a send without a bubble".into());
         }
@@ -1364,11 +1398,13 @@ impl World {
         }
         let thread = self.threads[self.rng.up_to(self.threads.len() as u64 - 1) as usize].0.clone();
         let count = 1 + self.rng.up_to(5) as usize;
+        self.forget_intents();
         for said in self.server.set_back(thread.as_str(), count) {
             self.hit("fault: point-in-time recovery");
             trace!(self, "the server no longer has {said:?}");
             // Its sender may have it as sent, and no longer has the text.
-            self.sent.iter_mut().filter(|sent| sent.body == said).for_each(|sent| sent.discarded = true);
+            let said_it = |sent: &&mut Sent| sent.body == said || sent.edits.contains(&said);
+            self.sent.iter_mut().filter(said_it).for_each(|sent| sent.discarded = true);
         }
         for id in self.conns.keys().copied().collect::<Vec<_>>() {
             self.end_conn(id, true);
@@ -1447,6 +1483,7 @@ impl World {
             && self.tabs.iter().all(|tab| {
                 // Nothing is open in a tab in the moment in which it wakes.
                 tab.storage.is_empty()
+                    && tab.stored_changes.is_empty()
                     && !tab.open.is_empty()
                     && tab.open.keys().all(|thread| {
                         let Some(screen) = tab.screens.get(thread) else { return false };
@@ -1459,6 +1496,7 @@ impl World {
                         (screen.shows(&table.rows) || self.server.lost.iter().any(again))
                             && screen.state.as_ref().is_some_and(|state| state.status == Status::Live)
                             && screen.pending().next().is_none()
+                            && self.quotes_trouble(tab, thread).is_none()
                             && seqs.last().copied().unwrap_or(0) == rows
                             && seqs.windows(2).all(|pair| pair[1] == pair[0] + 1)
                     })
@@ -1582,11 +1620,16 @@ impl World {
                     continue;
                 }
                 let thread = topic.strip_prefix("realtime:chat:").unwrap_or_default();
-                let rows = self.server.threads.get(thread).map_or(0, |table| table.rows.len() as u64);
-                let screen = tab.screens.iter().find(|(id, _)| id.as_str() == thread);
-                let shown = screen.and_then(|(_, screen)| screen.seqs().last().copied()).unwrap_or(0);
-                if shown != rows && tab.open.iter().any(|(id, n)| id.as_str() == thread && *n > 0) {
+                let table = self.server.threads.get(thread).map_or(&[][..], |table| &table.rows);
+                let rows = table.len() as u64;
+                let screen = tab.screens.iter().find(|(id, _)| id.as_str() == thread).map(|(_, screen)| screen);
+                let shown = screen.and_then(|screen| screen.seqs().last().copied()).unwrap_or(0);
+                let open = tab.open.iter().any(|(id, n)| id.as_str() == thread && *n > 0);
+                if shown != rows && open {
                     return Err(format!("{} shows {shown} of {rows} {PROMPT} ms after its join", tab.person));
+                }
+                if open && !screen.is_none_or(|screen| screen.shows(table)) {
+                    return Err(format!("{} shows what has changed {PROMPT} ms after that", tab.person));
                 }
             }
         }
@@ -1604,7 +1647,7 @@ impl World {
                 let rows = table.len();
                 let screen = tab.screens.get(thread);
                 out += &format!(
-                    "\n  {}{n} {}: server has {rows}, shows {:?}{}, pending {:?}, {:?}, stored {}",
+                    "\n  {}{n} {}: server has {rows}, shows {:?}{}, pending {:?}, {:?}, stored {} and {:?}, {:?}",
                     tab.person,
                     thread.as_str(),
                     screen.map(|s| s.seqs()),
@@ -1612,6 +1655,8 @@ impl World {
                     screen.map(|s| s.pending().collect::<Vec<_>>()),
                     screen.map(|s| &s.state),
                     tab.storage.len(),
+                    tab.stored_changes,
+                    self.quotes_trouble(tab, thread),
                 );
             }
         }
@@ -1622,8 +1667,11 @@ impl World {
     fn check_delivery(&self) -> Result<(), String> {
         let mut last: BTreeMap<(TabId, &str), u64> = BTreeMap::new();
         for sent in &self.sent {
-            let rows = self.server.threads.get(sent.thread.as_str()).map_or(&[][..], |table| &table.rows);
-            let found: Vec<_> = rows.iter().filter(|row| row["body"] == sent.body.as_str()).collect();
+            let table = self.server.threads.get(sent.thread.as_str());
+            let originals =
+                table.into_iter().flat_map(|table| (0..table.rows.len()).map(|index| table.log.original(index)));
+            let said = |body: &str| body == sent.body || sent.edits.iter().any(|edit| edit == body);
+            let found: Vec<_> = originals.filter(|row| row["body"].as_str().is_some_and(said)).collect();
             match found.as_slice() {
                 [] if sent.discarded => {}
                 [] => return Err(format!("lost: {:?}", sent.body)),

@@ -154,7 +154,7 @@ fn an_open_thread_and_its_line_show_the_same_ticks() {
     story.open();
     story.pass(1_000);
     let id = MessageId(0x4000_8000 << 48 | 1);
-    story.feed(Input::Send { thread: thread(), id, body: "hello".into() });
+    story.feed(Input::Send { thread: thread(), id, body: "hello".into(), reply_to: None });
     story.pass(1_000);
     for (read, delivered) in [(0, 1), (1, 1)] {
         story.marked("ben", &thread(), read, delivered);

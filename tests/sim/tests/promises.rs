@@ -103,7 +103,7 @@ fn silent_replication_is_found_within_a_minute_and_joined_anew() {
 fn ones_own_message_whose_echo_stays_out_gives_silence_away_at_once() {
     let mut story = Story::live();
     story.silent = true;
-    story.feed(Input::Send { thread: thread(), id: MessageId(7), body: "hello".into() });
+    story.feed(Input::Send { thread: thread(), id: MessageId(7), body: "hello".into(), reply_to: None });
     story.pass(6_000);
     assert_eq!(story.asked("phx_join"), 1);
 }
@@ -184,7 +184,7 @@ fn a_refused_join_slows_down_and_stops_nothing() {
         story.cut();
         story.pass(600_000);
         // REST goes on both ways.
-        story.feed(Input::Send { thread: thread(), id: MessageId(7), body: "hello".into() });
+        story.feed(Input::Send { thread: thread(), id: MessageId(7), body: "hello".into(), reply_to: None });
         story.ben_writes(1);
         story.pass(20_000);
         assert_eq!(story.seqs(), [1, 2], "{reason}");
@@ -255,7 +255,7 @@ fn a_message_outlives_its_chat_and_an_outage() {
     let mut story = Story::live();
     story.reachable = false;
     story.cut();
-    story.feed(Input::Send { thread: thread(), id: MessageId(7), body: "hello".into() });
+    story.feed(Input::Send { thread: thread(), id: MessageId(7), body: "hello".into(), reply_to: None });
     story.feed(Input::Close { thread: thread() });
     story.pass(300_000);
     assert!(is_sending(story.shown.first()));
@@ -659,6 +659,7 @@ fn a_wrong_key_is_told_as_such_and_loses_no_message() {
 #[test]
 fn what_two_tabs_left_is_sent_in_the_order_in_which_it_was_written() {
     let draft = |id: u128, order: u64, body: &str| PendingMessage {
+        reply_to: None,
         id: MessageId(id),
         body: body.into(),
         written_at: order,
@@ -688,7 +689,10 @@ fn who_writes_in_two_tabs_numbers_by_the_clock() {
         story.feed(Input::Restoring(true));
         story.feed(Input::Open { thread: thread(), page_size: 50 });
         let now = Now { mono: story.now, wall: 20_000 * DAY + story.now };
-        story.engine.handle(now, Input::Send { thread: thread(), id: MessageId(tab + 1), body: "hello".into() });
+        story.engine.handle(
+            now,
+            Input::Send { thread: thread(), id: MessageId(tab + 1), body: "hello".into(), reply_to: None },
+        );
         while let Some(output) = story.engine.poll() {
             if let Output::Store(_, draft) = output {
                 orders.push(draft.order);
@@ -1021,7 +1025,8 @@ fn what_waits_is_not_taken_for_sent_because_the_last_visit_says_so() {
         let mut page = cached(&story);
         page.as_array_mut().expect("rows").push(json!({"id": id.text(), "thread_id": "ana__ben", "seq": 2,
             "sender_mongo_id": "ana", "body": "mine", "created_at": "2026-01-01T00:00:00+00:00"}));
-        let messages = vec![PendingMessage { id, body: "mine".into(), written_at: 1, order: 1, error: None }];
+        let messages =
+            vec![PendingMessage { id, body: "mine".into(), reply_to: None, written_at: 1, order: 1, error: None }];
         story.feed(Input::Restoring(true));
         story.open();
         let mut inputs = [Input::Restore { thread: thread(), messages }, Input::Cached { thread: thread(), page }];

@@ -1,12 +1,15 @@
-import type { ChatSnapshot } from 'chopped-chat/inbox'
+import type { ChatMessage, ChatSnapshot } from 'chopped-chat/inbox'
 import { useChat } from 'chopped-chat/inbox/react'
-import { type MouseEvent, type SyntheticEvent, useLayoutEffect, useMemo, useRef } from 'react'
+import { type KeyboardEvent, type MouseEvent, type SyntheticEvent, useLayoutEffect, useMemo, useRef, useState } from 'react'
+import { flushSync } from 'react-dom'
+import { AskDialog } from './AskDialog.tsx'
 import { Avatar } from './Avatar.tsx'
 import type { Person } from './backend.ts'
 import { chatOptions } from './chat-options.ts'
 import { Composer } from './Composer.tsx'
 import { errorText, lateText } from './error-text.ts'
 import { MessageList } from './MessageList.tsx'
+import { useComposing } from './use-composing.ts'
 import { useLate } from './use-late.ts'
 import './styles/chat.css'
 
@@ -35,6 +38,8 @@ export function ChatModal({ myMongoId, other, receipts, unread, onClose, onSignI
   const chat = useChat(options)
   const dialog = useRef<HTMLDialogElement>(null)
   const composer = useRef<HTMLTextAreaElement>(null)
+  const composing = useComposing(myMongoId)
+  const [unsending, setUnsending] = useState<ChatMessage>()
 
   // A native modal dialog keeps the focus inside, and gives it back to where it was when it is closed.
   useLayoutEffect(() => {
@@ -49,8 +54,21 @@ export function ChatModal({ myMongoId, other, receipts, unread, onClose, onSignI
     event.preventDefault()
     onClose()
   }
+  const endOnEscape = (event: KeyboardEvent) => {
+    if (event.key !== 'Escape' || event.nativeEvent.isComposing || !composing.end()) return
+    // It closes nothing then.
+    event.preventDefault()
+    composer.current?.focus()
+  }
   const closeOnBackdrop = (event: MouseEvent) => {
     if (event.target === dialog.current) onClose()
+  }
+
+  const unsend = ({ id }: ChatMessage) => {
+    flushSync(() => setUnsending(undefined))
+    // With the text goes the button that had the focus.
+    dialog.current?.querySelector<HTMLElement>(`[data-id="${CSS.escape(id)}"]`)?.focus({ preventScroll: true })
+    chat.unsend(id)
   }
 
   const late = useLate(chat.messages)
@@ -60,38 +78,45 @@ export function ChatModal({ myMongoId, other, receipts, unread, onClose, onSignI
   // A single failure is made good by the next try, mostly before it can be read.
   const problem = isStuck ? lateText(chat.error, chat.outboxPersists) : chat.error !== null && !['live', 'offline'].includes(chat.status) ? errorText(chat.error) : undefined
   return (
-    <dialog ref={dialog} className="chat" aria-labelledby="chat-title" data-testid="chat-modal" onCancel={closeOnEscape} onMouseDown={closeOnBackdrop}>
-      <div className="chat-inside">
-        <header>
-          <Avatar name={other.name} />
-          <div className="who">
-            <h2 id="chat-title">{other.name}</h2>
-            <p className="connection" role="status" data-testid="connection" data-status={chat.status} data-stuck={isStuck || undefined}>
-              {isStuck ? 'Connected, but not sending' : CONNECTION[chat.status]}
-              {wouldBeLost && ' Keep this page open until then: this browser stores nothing.'}
-            </p>
-          </div>
-          <button type="button" className="close" onClick={onClose} aria-label="Close the chat" data-testid="close">
-            <svg viewBox="0 0 20 20" aria-hidden="true">
-              <path d="m5 5 10 10M15 5 5 15" />
-            </svg>
-          </button>
-        </header>
+    <>
+      <dialog ref={dialog} className="chat" aria-labelledby="chat-title" data-testid="chat-modal" onCancel={closeOnEscape} onKeyDown={endOnEscape} onMouseDown={closeOnBackdrop}>
+        <div className="chat-inside">
+          <header>
+            <Avatar name={other.name} />
+            <div className="who">
+              <h2 id="chat-title">{other.name}</h2>
+              <p className="connection" role="status" data-testid="connection" data-status={chat.status} data-stuck={isStuck || undefined}>
+                {isStuck ? 'Connected, but not sending' : CONNECTION[chat.status]}
+                {wouldBeLost && ' Keep this page open until then: this browser stores nothing.'}
+              </p>
+            </div>
+            <button type="button" className="close" onClick={onClose} aria-label="Close the chat" data-testid="close">
+              <svg viewBox="0 0 20 20" aria-hidden="true">
+                <path d="m5 5 10 10M15 5 5 15" />
+              </svg>
+            </button>
+          </header>
 
-        {problem !== undefined && (
-          <div className="banner" role="alert" data-testid="chat-error" data-code={chat.error?.code}>
-            <p>{problem}</p>
-            {signedOut && (
-              <button type="button" className="button" onClick={onSignInAgain}>
-                Sign in
-              </button>
-            )}
-          </div>
-        )}
+          {problem !== undefined && (
+            <div className="banner" role="alert" data-testid="chat-error" data-code={chat.error?.code}>
+              <p>{problem}</p>
+              {signedOut && (
+                <button type="button" className="button" onClick={onSignInAgain}>
+                  Sign in
+                </button>
+              )}
+            </div>
+          )}
 
-        <MessageList chat={chat} unread={unread} late={late} otherName={other.name} />
-        <Composer ref={composer} pair={options} otherName={other.name} disabled={signedOut} send={chat.send} />
-      </div>
-    </dialog>
+          <MessageList chat={chat} unread={unread} late={late} otherName={other.name} onReply={composing.reply} onEdit={composing.startEdit} onUnsend={setUnsending} />
+          <Composer ref={composer} myMongoId={myMongoId} other={other} disabled={signedOut} chat={chat} composing={composing} />
+        </div>
+      </dialog>
+      {unsending !== undefined && (
+        <AskDialog title="Unsend this message?" stay="Keep it" go="Unsend" onStay={() => setUnsending(undefined)} onGo={() => unsend(unsending)} testId="unsend-dialog">
+          It is taken back for both of you. What it says can’t be brought back.
+        </AskDialog>
+      )}
+    </>
   )
 }

@@ -1,10 +1,17 @@
+import type { ChatMessage } from 'chopped-chat/inbox'
 import { type Chat, useSeen } from 'chopped-chat/inbox/react'
-import { Fragment, useEffect, useRef, useState } from 'react'
+import { Fragment, useCallback, useEffect, useRef, useState } from 'react'
+import { Announcer } from './Announcer.tsx'
 import { dayText, isSameDay } from './dates.ts'
 import { errorText } from './error-text.ts'
+import { goneText } from './gone-text.ts'
 import { MessageBubble } from './MessageBubble.tsx'
+import { MessageMenu } from './MessageMenu.tsx'
 import { useChatScroll } from './use-chat-scroll.ts'
 import { useFirstUnread } from './use-first-unread.ts'
+import { useJump } from './use-jump.ts'
+import { useMessageFocus } from './use-message-focus.ts'
+import { useNotice } from './use-notice.ts'
 
 /** For `useSeen`: what is in view before the list begins at the first unread message does not count. */
 const notYet = () => {}
@@ -16,12 +23,22 @@ interface Props {
   /** The ids of what has been on its way for too long. */
   late: ReadonlySet<string>
   otherName: string
+  onReply: (message: ChatMessage) => void
+  onEdit: (message: ChatMessage) => void
+  onUnsend: (message: ChatMessage) => void
 }
 
-export function MessageList({ chat, unread, late, otherName }: Props) {
-  const { messages, hasOlder, loadingOlder, retry, discard, markRead } = chat
+export function MessageList({ chat, unread, late, otherName, onReply, onEdit, onUnsend }: Props) {
+  const { messages, hasOlder, loadingOlder, retry, discard, react, markRead } = chat
   const { firstUnread, isFurtherUp } = useFirstUnread(chat, unread)
-  const { list, unseen, follow } = useChatScroll(messages, firstUnread)
+  const { list, unseen, follow, show } = useChatScroll(messages, firstUnread)
+  const [notice, tell] = useNotice()
+  const { jump, highlighted } = useJump(chat, show, tell)
+  const { tabStop, ...focus } = useMessageFocus(messages)
+  const [menuOf, setMenuOf] = useState<string>()
+  const toggleMenu = useCallback((id: string) => setMenuOf((open) => (open === id ? undefined : id)), [])
+  const closeMenu = useCallback(() => setMenuOf(undefined), [])
+  const chosen = messages.find((message) => message.id === menuOf && goneText(message) === undefined)
   const [olderProblem, setOlderProblem] = useState<string>()
   const sentinel = useOlderOnSight(chat, isFurtherUp, olderProblem === undefined, setOlderProblem)
   const seen = useSeen({ messages, markRead: firstUnread === undefined ? notYet : markRead })
@@ -32,7 +49,7 @@ export function MessageList({ chat, unread, late, otherName }: Props) {
 
   return (
     <div className="list-frame" ref={seen}>
-      <div ref={list} className="list" role="log" aria-live="off" aria-label={`Conversation with ${otherName}`} aria-busy={loadingOlder} tabIndex={0} data-testid="messages">
+      <div ref={list} className="list" role="log" aria-live="off" aria-label={`Conversation with ${otherName}`} aria-busy={loadingOlder} tabIndex={0} {...focus} data-testid="messages">
         <div ref={sentinel} className="older" data-testid="load-older-sentinel">
           {olderProblem !== undefined ? (
             <button type="button" className="quiet" onClick={() => setOlderProblem(undefined)}>
@@ -64,7 +81,20 @@ export function MessageList({ chat, unread, late, otherName }: Props) {
                   <span>New messages</span>
                 </p>
               )}
-              <MessageBubble message={message} otherName={otherName} isFirstOfGroup={isNewDay || isFirstUnread || previous.sender !== message.sender} isLate={late.has(message.id)} onRetry={retry} onDiscard={discard} />
+              <MessageBubble
+                message={message}
+                otherName={otherName}
+                isFirstOfGroup={isNewDay || isFirstUnread || previous.sender !== message.sender}
+                isLate={late.has(message.id)}
+                isTabStop={message.id === tabStop}
+                isMenuOpen={message === chosen}
+                isHighlighted={message.seq !== null && message.seq === highlighted}
+                onMenu={toggleMenu}
+                onJump={jump}
+                onReact={react}
+                onRetry={retry}
+                onDiscard={discard}
+              />
             </Fragment>
           )
         })}
@@ -75,6 +105,12 @@ export function MessageList({ chat, unread, late, otherName }: Props) {
           {unseen === 1 ? '1 new message' : `${unseen} new messages`}
         </button>
       )}
+      {chosen !== undefined && (
+        <MessageMenu key={chosen.id} message={chosen} onReact={react} onReply={onReply} onCopy={({ body }) => void copy(body).then(tell)} onEdit={onEdit} onUnsend={onUnsend} onClose={closeMenu} />
+      )}
+      <p className="toast" role="status" data-testid="notice">
+        {notice}
+      </p>
       <Announcer chat={chat} otherName={otherName} />
     </div>
   )
@@ -103,16 +139,12 @@ function useOlderOnSight({ hasOlder, loadingOlder, loadOlder, messages }: Chat, 
   return sentinel
 }
 
-/** Tells a screen reader of what comes in, and not of the older pages that are put above. */
-function Announcer({ chat, otherName }: Pick<Props, 'chat' | 'otherName'>) {
-  const theirs = chat.messages.findLast(({ sender }) => sender === 'them')
-  const seq = theirs?.seq ?? 0
-  const [firstSeen, setFirstSeen] = useState<number>()
-  if (firstSeen === undefined && chat.status === 'live') setFirstSeen(seq)
-  const isNew = firstSeen !== undefined && seq > firstSeen
-  return (
-    <p className="visually-hidden" aria-live="polite">
-      {isNew ? `${otherName}: ${theirs?.body}` : ''}
-    </p>
-  )
+/** Answers what to say of it. */
+async function copy(text: string): Promise<string> {
+  try {
+    await navigator.clipboard.writeText(text)
+    return 'Copied'
+  } catch {
+    return 'This browser lets no page copy.'
+  }
 }

@@ -2,6 +2,7 @@ import type { ChatThread } from 'chopped-chat/inbox'
 import { Avatar } from './Avatar.tsx'
 import type { Person } from './backend.ts'
 import { whenText } from './dates.ts'
+import { goneText } from './gone-text.ts'
 import { Ticks } from './Ticks.tsx'
 import { countText } from './use-app-badge.ts'
 
@@ -17,6 +18,9 @@ interface Props {
 export function PersonCard({ person, thread, onGetReady, onOpen }: Props) {
   const { lastMessage = null, unread = 0 } = thread ?? {}
   const date = lastMessage && new Date(lastMessage.createdAt)
+  const gone = lastMessage === null ? undefined : goneText(lastMessage)
+  // Of a text that is gone it is of no interest how far it came.
+  const isMine = lastMessage?.sender === 'me' && gone === undefined
   return (
     <button type="button" onPointerEnter={onGetReady} onFocus={onGetReady} onClick={onOpen} data-testid={`person-${person.mongo_user_id}`} data-unread={unread > 0 || undefined}>
       <Avatar name={person.name} />
@@ -30,10 +34,10 @@ export function PersonCard({ person, thread, onGetReady, onOpen }: Props) {
         </span>
       ) : (
         <span className="row preview" data-testid="preview">
-          {lastMessage.sender === 'me' && <Ticks status={lastMessage.status} />}
-          <span className="text">
-            {lastMessage.sender === 'me' && 'You: '}
-            <bdi>{lastMessage.body === '' ? 'This message was erased' : lastMessage.body}</bdi>
+          {isMine && <Ticks status={lastMessage.status} />}
+          <span className="text" data-gone={gone !== undefined || undefined}>
+            {isMine && 'You: '}
+            <bdi>{gone ?? lastMessage.body}</bdi>
           </span>
           {unread > 0 && (
             <span className="badge" role="img" aria-label={`${countText(unread)} unread`}>

@@ -1,4 +1,4 @@
-import { type SyntheticEvent, useLayoutEffect, useRef } from 'react'
+import { AskDialog } from './AskDialog.tsx'
 import type { Unsent } from './sign-out.ts'
 
 interface Props {
@@ -9,30 +9,10 @@ interface Props {
 
 /** Asks before signing out deletes what was written. */
 export function SignOutDialog({ unsent, onStay, onSignOut }: Props) {
-  const dialog = useRef<HTMLDialogElement>(null)
-  useLayoutEffect(() => {
-    const element = dialog.current
-    element?.showModal()
-    return () => element?.close()
-  }, [])
-  const stay = (event: SyntheticEvent) => {
-    event.preventDefault()
-    onStay()
-  }
   return (
-    <dialog ref={dialog} className="ask" role="alertdialog" aria-labelledby="ask-title" aria-describedby="ask-text" onCancel={stay} data-testid="sign-out-dialog">
-      <h2 id="ask-title">Sign out now?</h2>
-      <p id="ask-text">{sentence(unsent)}</p>
-      <div className="choices">
-        {/* The first one has the focus: Enter deletes nothing. */}
-        <button type="button" className="button" onClick={onStay}>
-          Stay signed in
-        </button>
-        <button type="button" className="quiet" onClick={onSignOut} data-testid="sign-out-anyway">
-          Sign out and delete
-        </button>
-      </div>
-    </dialog>
+    <AskDialog title="Sign out now?" stay="Stay signed in" go="Sign out and delete" onStay={onStay} onGo={onSignOut} testId="sign-out-dialog">
+      {sentence(unsent)}
+    </AskDialog>
   )
 }
 

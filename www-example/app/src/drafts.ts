@@ -1,6 +1,6 @@
 /**
- * What a person has typed and not sent, for each of the people they write to: it outlives the chat's window, a reload and
- * being signed out by the server. Signing out deletes it, see sign-out.ts. Where the browser stores nothing, the page alone
+ * What a person has typed and not sent, for each of the people they write to and each message they edit: it outlives the chat's
+ * window, a reload and being signed out by the server. Signing out deletes it, see sign-out.ts. Where the browser stores nothing, the page alone
  * remembers it.
  */
 import { SUPABASE_URL } from './config.ts'
@@ -9,16 +9,17 @@ const PREFIX = `chopped.draft ${SUPABASE_URL} `
 /** What could not be stored. */
 const remembered = new Map<string, string>()
 
-export interface Pair {
+export interface DraftOf {
   myMongoId: string
-  otherMongoId: string
+  /** The other person's Mongo id, or the id of the message that is edited. */
+  for: string
 }
 
-export const readDraft = (pair: Pair): string => read(keyOf(pair))
+export const readDraft = (draft: DraftOf): string => read(keyOf(draft))
 
 /** An empty `text` removes the draft. */
-export function keepDraft(pair: Pair, text: string): void {
-  const key = keyOf(pair)
+export function keepDraft(draft: DraftOf, text: string): void {
+  const key = keyOf(draft)
   remembered.delete(key)
   try {
     if (text === '') localStorage.removeItem(key)
@@ -28,7 +29,7 @@ export function keepDraft(pair: Pair, text: string): void {
   }
 }
 
-/** How many people something is typed for, by whoever signed in in this browser. White space is nothing. */
+/** How many people and messages something is typed for, by whoever signed in in this browser. White space is nothing. */
 export const countDrafts = (): number => keys().filter((key) => read(key).trim() !== '').length
 
 export function forgetDrafts(): void {
@@ -36,7 +37,7 @@ export function forgetDrafts(): void {
   remembered.clear()
 }
 
-const keyOf = ({ myMongoId, otherMongoId }: Pair): string => `${PREFIX}${myMongoId} ${otherMongoId}`
+const keyOf = (draft: DraftOf): string => `${PREFIX}${draft.myMongoId} ${draft.for}`
 
 const read = (key: string): string => remembered.get(key) ?? attempt(() => localStorage.getItem(key)) ?? ''
 

@@ -58,8 +58,7 @@ export function useChatScroll(messages: readonly ChatMessage[], firstUnread: num
     }
 
     lastTop.current = element.scrollTop
-    const first = messages[0] && messageElement(element, messages[0].id)
-    anchor.current = messages[0] && first && { id: messages[0].id, top: first.offsetTop }
+    anchor.current = firstInView(element)
   })
 
   useEffect(() => {
@@ -68,6 +67,7 @@ export function useChatScroll(messages: readonly ChatMessage[], firstUnread: num
     const look = () => {
       following.current = isNearEnd(element)
       lastTop.current = element.scrollTop
+      anchor.current = firstInView(element)
       if (following.current) setSeenSeq(newestSeqNow.current)
     }
     // The list shrinks when the composer grows or a keyboard opens.
@@ -86,12 +86,38 @@ export function useChatScroll(messages: readonly ChatMessage[], firstUnread: num
     toEnd(matchMedia('(prefers-reduced-motion: reduce)').matches ? 'instant' : 'smooth')
   }, [toEnd])
 
-  const unseen = messages.reduce((count, { sender, seq }) => (sender === 'them' && (seq ?? 0) > seenSeq ? count + 1 : count), 0)
-  return { list, unseen, follow }
+  /** Brings the message with this number into the middle of the view, with the focus. At once: what comes in would stop a smooth scroll. */
+  const show = useCallback((seq: number) => {
+    const element = list.current
+    const message = element?.querySelector<HTMLElement>(`[data-seq="${seq}"]`)
+    if (!element || !message) return
+    element.scrollTop = message.offsetTop - Math.max(0, element.clientHeight - message.offsetHeight) / 2
+    following.current = isNearEnd(element)
+    lastTop.current = element.scrollTop
+    anchor.current = firstInView(element)
+    message.focus({ preventScroll: true })
+  }, [])
+
+  const unseen = messages.reduce((count, { sender, seq, deleted }) => (sender === 'them' && !deleted && (seq ?? 0) > seenSeq ? count + 1 : count), 0)
+  return { list, unseen, follow, show }
 }
 
 function isNearEnd({ scrollHeight, scrollTop, clientHeight }: HTMLElement): boolean {
   return scrollHeight - scrollTop - clientHeight < NEAR
+}
+
+/** The first message of which something is in view, and where it lies: what changes above it must not move it. */
+function firstInView(list: HTMLElement): { id: string; top: number } | undefined {
+  const all = list.querySelectorAll<HTMLElement>('[data-id]')
+  let [low, high] = [0, all.length - 1]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    const { offsetTop, offsetHeight } = all[middle] as HTMLElement
+    if (offsetTop + offsetHeight > list.scrollTop) high = middle
+    else low = middle + 1
+  }
+  const found = all[low]
+  return found && { id: found.dataset['id'] ?? '', top: found.offsetTop }
 }
 
 function messageElement(list: HTMLElement, id: string): HTMLElement | undefined {

@@ -173,8 +173,9 @@ impl World {
             let rows = &self.server.threads[thread].rows;
             let (newest, theirs) = (&rows[rows.len() - 1], self.server.others_marker(thread, person));
             let mine = line.message.sender == Sender::Me;
-            let expected = (newest["body"].as_str(), rows.len() as u64, newest["sender_mongo_id"] == person);
-            if (Some(&*line.message.body), line.message.seq, mine) != expected {
+            let gone = newest["deleted_at"].is_string();
+            let expected = (newest["body"].as_str(), rows.len() as u64, newest["sender_mongo_id"] == person, gone);
+            if (Some(&*line.message.body), line.message.seq, mine, line.message.deleted) != expected {
                 return Some(format!("{thread} shows {:?}, and {newest} is the newest", line.message));
             }
             let unread = self.server.unread(thread, person);
