@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
-use sql_tests::upgrade::upgrade_in_use;
+use sql_tests::upgrade::{Upgrade, changes_in_use, upgrade_in_use};
 use sql_tests::volume::{MANY_THREADS_PER_PERSON, Pair, fill, fill_for, fill_hub, pairs};
-use sql_tests::{Database, Server};
+use sql_tests::{Database, Person, Server, send};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Transaction};
 
@@ -197,9 +197,10 @@ async fn main() -> Result<()> {
     for count in [100, 1] {
         concurrency.push(changers(&big, count, options.sends, &mut goals).await?);
     }
-    let mut upgrades = Vec::new();
+    let mut upgrades = changes_upgrades(big, options.rows).await?;
     for concurrent_index in [false, true] {
-        upgrades.push(upgrade(&server, options.upgrade_rows, concurrent_index).await?);
+        let upgrade = upgrade_in_use(server.database("project").await?, options.upgrade_rows, concurrent_index).await?;
+        upgrades.push(told(&upgrade, options.upgrade_rows, concurrent_index));
     }
 
     println!("goals");
@@ -729,7 +730,7 @@ async fn writers(database: &Database, threads: i64, sends: usize, goals: &mut Go
     }))
 }
 
-/// Each caller has an emoji of its own, so that each call is a change. Nobody is in an inbox then.
+/// Each call has an emoji of its own, so that each is a change. Nobody is in an inbox then.
 async fn changers(database: &Database, threads: i64, changes: usize, goals: &mut Goals) -> Result<Value> {
     let superuser = database.superuser().await?;
     let pairs = Arc::new(pairs(database, threads + 1).await?.split_off(1));
@@ -758,7 +759,7 @@ async fn changers(database: &Database, threads: i64, changes: usize, goals: &mut
                 let place = (caller + n * 7) % pairs.len();
                 let id = if n % 2 == 0 { pairs[place].a_id } else { pairs[place].b_id };
                 let claims = json!({"sub": id, "role": "authenticated"}).to_string();
-                let emoji = format!("{caller} {n}");
+                let emoji = format!("{threads} {caller} {n}");
                 let change: [&(dyn ToSql + Sync); 2] = [&messages[place][n % messages[place].len()], &emoji];
                 let claims: [&(dyn ToSql + Sync); 1] = [&claims];
                 let start = Instant::now();
@@ -802,8 +803,24 @@ async fn changers(database: &Database, threads: i64, changes: usize, goals: &mut
     }))
 }
 
-async fn upgrade(server: &Server, rows: u64, concurrent_index: bool) -> Result<Value> {
-    let upgrade = upgrade_in_use(server.database("project").await?, rows, concurrent_index).await?;
+/// The changes' file on the big table, whose other files are applied.
+async fn changes_upgrades(database: Database, rows: u64) -> Result<Vec<Value>> {
+    let database = Arc::new(database);
+    for person in [Person::Ana, Person::Ben] {
+        database.add_person(person).await?;
+    }
+    database.ensure_thread(Person::Ana, Person::Ben).await?;
+    for _ in 0..50 {
+        send(&database, Person::Ana, Person::Ben, "before", None).await?;
+    }
+    let mut upgrades = Vec::new();
+    for concurrent_index in [false, true] {
+        upgrades.push(told(&changes_in_use(&database, concurrent_index).await?, rows, concurrent_index));
+    }
+    Ok(upgrades)
+}
+
+fn told(upgrade: &Upgrade, rows: u64, concurrent_index: bool) -> Value {
     let ms = |time: Duration| time.as_secs_f64() * 1e3;
     println!(
         "upgrade of {rows} messages in use{}",
@@ -817,7 +834,5 @@ async fn upgrade(server: &Server, rows: u64, concurrent_index: bool) -> Result<V
     let steps = upgrade.steps.iter().map(|step| {
         json!({"file": step.file, "took_ms": ms(step.took), "writer_ms": ms(step.writer), "reader_ms": ms(step.reader)})
     });
-    Ok(
-        json!({"rows": rows, "concurrent_index": concurrent_index, "steps": steps.collect::<Vec<_>>(), "sent": upgrade.sent, "read": upgrade.read}),
-    )
+    json!({"rows": rows, "concurrent_index": concurrent_index, "steps": steps.collect::<Vec<_>>(), "sent": upgrade.sent, "read": upgrade.read})
 }
