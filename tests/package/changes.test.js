@@ -37,8 +37,9 @@ async function visit(t, { says = /** @type {string[]} */ ([]), more = {} } = {})
   for (const body of says) ids.push((await ana.says(body)).id)
   const context = await browser.newContext()
   t.after(() => context.close())
-  const load = async () => {
+  const load = async (prepare = async (/** @type {Page} */ _) => {}) => {
     const page = await context.newPage()
+    await prepare(page)
     await page.addInitScript((me) => Object.assign(globalThis, { me }), options)
     await page.goto(files.url)
     await opens(page, ana.mongoId, more)
@@ -240,10 +241,13 @@ test('what may not be said is thrown, and nothing changes', async (t) => {
   assert.equal(await codeOf(page, 'edit', id, ' '), 'message-empty')
   assert.equal(await codeOf(page, 'edit', id, 'x'.repeat(4001)), 'message-too-long')
   assert.equal(await codeOf(page, 'edit', id, 5), 'invalid-options')
-  await act(page, crypto.randomUUID(), 'react', '👍')
+  // Of which the server says that there is none, or which are none.
+  for (const none of [crypto.randomUUID(), 'no id at all']) await act(page, none, 'unsend')
+  await page.waitForTimeout(500)
+  await holds(page, 0)
   await shows(page, id, { body: 'hello', change: null })
   await page.evaluate(() => open.close())
-  assert.equal(await codeOf(page, 'edit', id, 'too late'), 'closed')
+  for (const [what, value] of [['edit', 'too late'], ['unsend'], ['react', '👍']]) assert.equal(await codeOf(page, what, id, value), 'closed', what)
 })
 
 test('a refused edit shows the message as it was and keeps the text, to be asked for again or dropped', async (t) => {
@@ -317,7 +321,7 @@ for (const [kind, what, value, wanted, row] of KINDS) {
     test(`${kind} that could not be told is done by the next page, after ${end}`, async (t) => {
       const { page, ana, load, context } = await visit(t)
       const id = await sent(page, 'one')
-      await Promise.all(CHANGES.map((path) => context.route(path, (route) => route.abort())))
+      await unreachable(page)
       await act(page, id, what, value)
       await holds(page, 1)
       let next = page
@@ -330,12 +334,12 @@ for (const [kind, what, value, wanted, row] of KINDS) {
         // It does not live to answer.
         session.send('Page.crash').catch(() => {})
         await crashed
-        next = await load()
+        next = await load(unreachable)
       }
       await shows(next, id, { ...wanted, seq: 1 })
       assert.equal((await next.evaluate((id) => shown(id), id)).change.status, 'sending')
       assert.equal((await ana.table()).last_rev, 0)
-      await Promise.all(CHANGES.map((path) => context.unroute(path)))
+      await reachable(next)
       await shows(next, id, { ...wanted, change: null })
       await tabled(ana, id, { ...row, rev: 1 })
       await holds(next, 0)
@@ -372,23 +376,53 @@ for (const [kind, what, value, wanted, row] of KINDS) {
   })
 }
 
-test('an edit of what is not sent yet rewrites it, an unsend discards it, after a reload too', async (t) => {
+test('an edit of what was never sent rewrites it, an unsend discards it, after a reload too', async (t) => {
   const { page, ana } = await visit(t)
-  await unreachable(page, [SEND])
+  await page.evaluate(() => {
+    Object.defineProperty(navigator, 'onLine', { value: false })
+    dispatchEvent(new Event('offline'))
+  })
+  await page.evaluate(() => until(() => open.getSnapshot().status === 'offline'))
   const [one, two] = await page.evaluate(() => ['helo', 'no'].map((body) => open.send(body)))
-  const early = await act(page, one, 'edit', 'hello')
-  assert.deepEqual(partOf(early, { body: 0, seq: 0, status: 0, change: 0, canEdit: 0 }), { body: 'hello', seq: null, status: 'sending', change: null, canEdit: true })
+  const wanted = { body: 'hello', seq: null, status: 'sending', change: null, canEdit: true, canUnsend: true }
+  assert.deepEqual(partOf(await act(page, one, 'edit', 'hello'), wanted), wanted)
   assert.equal(await act(page, two, 'unsend'), undefined)
   await eventually(async () => assert.deepEqual((await page.evaluate(() => kept('chopped-chat'))).map(({ id, body }) => [id, body]), [[one, 'hello']]))
   await page.reload()
   await opens(page, ana.mongoId)
-  await shows(page, one, { body: 'hello', seq: null })
-  assert.equal((await act(page, one, 'edit', 'hello!')).body, 'hello!')
-  await reachable(page, [SEND])
-  await shows(page, one, { body: 'hello!', status: 'sent', editedAt: null })
+  await shows(page, one, { body: 'hello', status: 'sent', editedAt: null, change: null })
   const { messages, last_rev } = await ana.table()
-  assert.deepEqual([messages.map(({ body }) => body), last_rev], [['hello!'], 0])
+  assert.deepEqual([messages.map(({ body }) => body), last_rev], [['hello'], 0])
 })
+
+for (const arrived of [true, false]) {
+  for (const what of ['edit', 'unsend']) {
+    test(`where nobody knows whether a message was sent, ${what} is done to what there is: it was${arrived ? '' : ' not'}`, async (t) => {
+      const { page, ana } = await visit(t)
+      let tries = 0
+      await page.route(SEND, async (route) => {
+        if (arrived && tries === 0) await route.fetch()
+        tries += 1
+        await route.abort()
+      })
+      const id = await page.evaluate(() => open.send('helo'))
+      await eventually(async () => assert.ok(tries > 0))
+      const now = await act(page, id, what, what === 'edit' ? 'hello' : undefined)
+      if (what === 'edit') assert.equal(now.body, 'hello')
+      else assert.ok(!now || now.deleted)
+      await page.unroute(SEND)
+      await page.evaluate(() => until(() => open.getSnapshot().status === 'live'))
+      await holds(page, 0)
+      const told = () => page.evaluate((id) => shown(id), id)
+      await eventually(async () => {
+        const { messages } = await ana.table()
+        const message = await told()
+        if (what === 'edit') assert.deepEqual([messages.map(({ body }) => body), message.body, message.status, message.change], [['hello'], 'hello', 'sent', null])
+        else assert.deepEqual([messages.map(({ body }) => body), message?.deleted], arrived ? [[''], true] : [[], undefined])
+      })
+    })
+  }
+}
 
 test('an edit of a refused message sends it anew', async (t) => {
   const { page, ana } = await visit(t)
