@@ -250,7 +250,7 @@ declare
     'thread_id', _side.thread_id, 'mongo_id', _side.mongo_id, 'read', _read, 'delivered', _delivered);
 begin
   if chat_private.uses_inbox(_side.supabase_id) then
-    perform realtime.send(told || jsonb_build_object('last_seq', _side.last_seq, 'unread', _unread),
+    perform realtime.send(told || jsonb_build_object('last_seq', _side.last_seq, 'last_rev', _side.last_rev, 'unread', _unread),
                           'MARK', 'chat-inbox:' || _side.supabase_id, true);
   end if;
   if _receipts then
@@ -346,7 +346,7 @@ begin
     end if;
     -- What thread_markers answers.
     threads := threads || jsonb_build_object(
-      'thread_id', side.thread_id, 'last_seq', side.last_seq, 'unread', unread, 'read', read, 'delivered', delivered,
+      'thread_id', side.thread_id, 'last_seq', side.last_seq, 'last_rev', side.last_rev, 'unread', unread, 'read', read, 'delivered', delivered,
       'other_read', case when shown then other.read_seq else 0 end,
       'other_delivered', case when shown then other.delivered_seq else 0 end);
   end loop;
@@ -410,7 +410,7 @@ create or replace function public.mark_chat(_marks jsonb, _receipts boolean defa
 language sql set search_path = ''
 return chat_private.mark_chat(_marks, _receipts);
 comment on function public.mark_chat(jsonb, boolean) is
-  'Moves the caller''s markers in 1 to 100 threads, [{"thread_id", "read", "delivered"}, …], never back and never beyond the newest message, and answers how they stand: {"threads": [{"thread_id", "last_seq", "unread", "read", "delivered", "other_read", "other_delivered"}]}. Without _receipts the other person is not told, and this one is shown nothing of the other. Threads that are not the caller''s are left out. Error 22023: not such an array.';
+  'Moves the caller''s markers in 1 to 100 threads, [{"thread_id", "read", "delivered"}, …], never back and never beyond the newest message, and answers how they stand: {"threads": [{"thread_id", "last_seq", "last_rev", "unread", "read", "delivered", "other_read", "other_delivered"}]}. Without _receipts the other person is not told, and this one is shown nothing of the other. Threads that are not the caller''s are left out. Error 22023: not such an array.';
 
 revoke all on function public.list_chat_threads(integer, jsonb, text) from public, anon, authenticated, service_role;
 revoke all on function public.mark_chat(jsonb, boolean) from public, anon, authenticated, service_role;

@@ -22,8 +22,7 @@ export class ChatSession implements Core {
   subscribe(callback: () => void): () => void
   getSnapshot(): ChatSnapshot
   open(): Promise<void>
-  /** Replies only with changes in it. */
-  send(body: string, id?: string, replyTo?: number): string
+  send(body: string, id?: string): string
   loadOlder(): Promise<void>
   retry(id: string): void
   discard(id: string): void
@@ -32,6 +31,7 @@ export class ChatSession implements Core {
   /** Only with the inbox in it. */
   markRead(seq: number): void
   /** Only with changes in it, as all that follows. */
+  reply(body: string, id: string | undefined, seq: number): string
   edit(id: string, body: string): void
   unsend(id: string): void
   react(id: string, emoji: string | null): void

@@ -40,7 +40,7 @@ Object.assign(ChatSession.prototype, {
    */
   send(body, more) {
     const { id, replyTo } = typeof more === 'string' ? { id: more, replyTo: undefined } : (more ?? {})
-    return ask(this, (core) => core.send(body, id, replyTo ?? undefined))
+    return ask(this, (core) => (replyTo == null ? core.send(body, id) : core.reply(body, id, replyTo)))
   },
 
   /**

@@ -221,7 +221,7 @@ async fn a_marker_is_ones_own_and_goes_forward_as_far_as_there_is_something() ->
     let answer = read(&database, Ana, "ana__ben", 2).await?;
     assert_eq!(
         answer,
-        json!({"thread_id": "ana__ben", "last_seq": 3, "unread": 0, "read": 2, "delivered": 2,
+        json!({"thread_id": "ana__ben", "last_seq": 3, "last_rev": 0, "unread": 0, "read": 2, "delivered": 2,
         "other_read": 0, "other_delivered": 0})
     );
     for back in [json!(1), json!(0), json!(-5), json!(null)] {
@@ -263,8 +263,8 @@ async fn many_threads_are_marked_at_once_and_foreign_ones_left_out() -> Result<(
     ]);
     let answer = mark(&database, Ana, asked.clone(), true).await?;
     let expected = json!({"threads": [
-        {"thread_id": "ana__ben", "last_seq": 3, "unread": 1, "read": 1, "delivered": 2, "other_read": 0, "other_delivered": 0},
-        {"thread_id": "ana__erin", "last_seq": 1, "unread": 0, "read": 1, "delivered": 1, "other_read": 0, "other_delivered": 0},
+        {"thread_id": "ana__ben", "last_seq": 3, "last_rev": 0, "unread": 1, "read": 1, "delivered": 2, "other_read": 0, "other_delivered": 0},
+        {"thread_id": "ana__erin", "last_seq": 1, "last_rev": 0, "unread": 0, "read": 1, "delivered": 1, "other_read": 0, "other_delivered": 0},
     ]});
     assert_eq!(answer, expected);
     assert_eq!(mark(&database, Erin, asked, true).await?, json!({"threads": []}));
@@ -488,7 +488,7 @@ async fn a_marker_that_moved_is_told_to_who_may_know() -> Result<()> {
     let database = Database::with_people().await?;
     let own = |unread: i64, seq: i64| {
         format!(
-            "MARK {} {{\"read\": {seq}, \"unread\": {unread}, \"last_seq\": 3, \"mongo_id\": \"ana\", \"delivered\": {seq}, \"thread_id\": \"ana__ben\"}}",
+            "MARK {} {{\"read\": {seq}, \"unread\": {unread}, \"last_rev\": 0, \"last_seq\": 3, \"mongo_id\": \"ana\", \"delivered\": {seq}, \"thread_id\": \"ana__ben\"}}",
             inbox(Ana)
         )
     };
