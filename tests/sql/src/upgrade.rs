@@ -1,5 +1,6 @@
 //! The migrations on the tables of the plan's first version while people read and write them: how long anybody waits.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -62,36 +63,7 @@ pub async fn upgrade_in_use(database: Database, rows: u64, concurrent_index: boo
         analyze public.chat_messages")).await?;
     let before: i64 = superuser.query_one("select count(*) from public.chat_messages", &[]).await?.get(0);
 
-    let watch = Arc::new(Watch::default());
-    let mut people = JoinSet::new();
-    for person in [Person::Ana, Person::Ben] {
-        people.spawn(write(database.clone(), watch.clone(), person));
-    }
-    for _ in 0..2 {
-        people.spawn(read(database.clone(), watch.clone()));
-    }
-
-    let owner = database.owner().await?;
-    let mut steps = Vec::new();
-    for path in migration_files()? {
-        let file = file_name(&path).to_owned();
-        if concurrent_index && file.contains("integrity") {
-            steps.push(step(&owner, &watch, "the index, concurrently", CONCURRENT_INDEX).await?);
-        }
-        if concurrent_index && file.contains("changes") {
-            for sql in CONCURRENT_REV_INDEX {
-                steps.push(step(&owner, &watch, sql.split(" if").next().unwrap_or(sql), sql).await?);
-            }
-        }
-        let sql = std::fs::read_to_string(&path)?;
-        steps.push(step(&owner, &watch, &file, &sql).await?);
-    }
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    watch.ended.store(true, Ordering::Relaxed);
-    while let Some(person) = people.join_next().await {
-        person??;
-    }
-    let (sent, read) = (watch.sent.load(Ordering::Relaxed), watch.read.load(Ordering::Relaxed));
+    let (steps, sent, read) = apply_in_use(&database, &migration_files()?, concurrent_index).await?;
 
     let after: i64 = superuser.query_one("select count(*) from public.chat_messages", &[]).await?.get(0);
     anyhow::ensure!(after == before + i64::try_from(sent)?, "{before} messages and {sent} sent became {after}");
@@ -107,6 +79,66 @@ pub async fn upgrade_in_use(database: Database, rows: u64, concurrent_index: boo
         .get(0);
     anyhow::ensure!(broken == 0, "{broken} threads are not numbered without a hole");
     Ok(Upgrade { steps, sent, read })
+}
+
+/// Takes the changes out of an installed project, and applies their file to it in use. Its people are those of the tests.
+///
+/// # Errors
+/// Where the file fails, or a message is refused.
+pub async fn changes_in_use(database: &Arc<Database>, concurrent_index: bool) -> Result<Upgrade> {
+    database.owner().await?.batch_execute(WITHOUT_CHANGES).await?;
+    let files: Vec<_> = migration_files()?.into_iter().filter(|path| file_name(path).contains("changes")).collect();
+    let (steps, sent, read) = apply_in_use(database, &files, concurrent_index).await?;
+    Ok(Upgrade { steps, sent, read })
+}
+
+/// How a project was before there were changes: a column that is dropped takes its indexes and constraints along.
+const WITHOUT_CHANGES: &str = "
+    drop trigger chat_messages_number_change on public.chat_messages;
+    drop trigger chat_messages_allow_change on public.chat_messages;
+    drop trigger chat_messages_broadcast_change on public.chat_messages;
+    drop trigger chat_messages_count_change on public.chat_messages;
+    drop view chat_private.public_messages;
+    alter table public.chat_messages drop column rev, drop column edited_at, drop column deleted_at, drop column reply_to,
+      drop column reaction_a, drop column reaction_b, drop column attachments;
+    update public.chat_threads set last_rev = 0 where last_rev > 0";
+
+/// Applies files while people write to ana__ben, which has fifty messages, and read it.
+async fn apply_in_use(
+    database: &Arc<Database>,
+    files: &[PathBuf],
+    concurrent_index: bool,
+) -> Result<(Vec<Step>, u64, u64)> {
+    let watch = Arc::new(Watch::default());
+    let mut people = JoinSet::new();
+    for person in [Person::Ana, Person::Ben] {
+        people.spawn(write(database.clone(), watch.clone(), person));
+    }
+    for _ in 0..2 {
+        people.spawn(read(database.clone(), watch.clone()));
+    }
+
+    let owner = database.owner().await?;
+    let mut steps = Vec::new();
+    for path in files {
+        let file = file_name(path).to_owned();
+        if concurrent_index && file.contains("integrity") {
+            steps.push(step(&owner, &watch, "the index, concurrently", CONCURRENT_INDEX).await?);
+        }
+        if concurrent_index && file.contains("changes") {
+            for sql in CONCURRENT_REV_INDEX {
+                steps.push(step(&owner, &watch, sql.split(" if").next().unwrap_or(sql), sql).await?);
+            }
+        }
+        let sql = std::fs::read_to_string(path)?;
+        steps.push(step(&owner, &watch, &file, &sql).await?);
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    watch.ended.store(true, Ordering::Relaxed);
+    while let Some(person) = people.join_next().await {
+        person??;
+    }
+    Ok((steps, watch.sent.load(Ordering::Relaxed), watch.read.load(Ordering::Relaxed)))
 }
 
 async fn step(owner: &Client, watch: &Watch, file: &str, sql: &str) -> Result<Step> {

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
-use sql_tests::upgrade::upgrade_in_use;
+use sql_tests::upgrade::{Upgrade, changes_in_use, upgrade_in_use};
 use sql_tests::volume::{MANY_THREADS_PER_PERSON, Pair, fill, fill_for, fill_hub, pairs};
-use sql_tests::{Database, Server};
+use sql_tests::{Database, Person, Server, send};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Transaction};
 
@@ -32,6 +32,8 @@ const MARK_GOAL: f64 = 0.5;
 const TOLD_GOAL: f64 = 1.5;
 /// A send with a limit to what one person sends, beside one without.
 const LIMIT_GOAL: f64 = 1.1;
+/// A change of a message beside a send of one.
+const CHANGE_GOAL: f64 = 1.2;
 
 struct Options {
     rows: u64,
@@ -184,6 +186,7 @@ async fn main() -> Result<()> {
     let costs = costs(&small, &big, &mut goals).await?;
     let profile = profile(&big).await?;
     let inbox = inbox(&big, &mut goals).await?;
+    let changes = changes(&big, &mut goals).await?;
     let limit = limit(&server, &mut goals).await?;
     let hubs = hubs(&server, &mut goals).await?;
     let stranger = stranger(&big).await?;
@@ -191,9 +194,13 @@ async fn main() -> Result<()> {
     for count in [100, 1] {
         concurrency.push(writers(&big, count, options.sends, &mut goals).await?);
     }
-    let mut upgrades = Vec::new();
+    for count in [100, 1] {
+        concurrency.push(changers(&big, count, options.sends, &mut goals).await?);
+    }
+    let mut upgrades = changes_upgrades(big, options.rows).await?;
     for concurrent_index in [false, true] {
-        upgrades.push(upgrade(&server, options.upgrade_rows, concurrent_index).await?);
+        let upgrade = upgrade_in_use(server.database("project").await?, options.upgrade_rows, concurrent_index).await?;
+        upgrades.push(told(&upgrade, options.upgrade_rows, concurrent_index));
     }
 
     println!("goals");
@@ -202,7 +209,7 @@ async fn main() -> Result<()> {
     }
     println!("\n{:.0} s in all", start.elapsed().as_secs_f64());
     let report = json!({
-        "rows": options.rows, "threads": threads, "costs": costs, "send_profile_us": profile, "inbox": inbox, "limit": limit,
+        "rows": options.rows, "threads": threads, "costs": costs, "send_profile_us": profile, "inbox": inbox, "changes": changes, "limit": limit,
         "hubs": hubs, "stranger": stranger,
         "concurrency": concurrency, "upgrade": upgrades,
         "goals": goals.0.iter().map(|(goal, held)| json!({"goal": goal, "held": held})).collect::<Vec<_>>(),
@@ -477,6 +484,66 @@ async fn inbox(database: &Database, goals: &mut Goals) -> Result<Value> {
     Ok(json!({"threads": threads, "median_us": report}))
 }
 
+/// What a change costs beside a send, and a page with what else a page needs beside one without.
+async fn changes(database: &Database, goals: &mut Goals) -> Result<Value> {
+    let mut client = database.superuser().await?;
+    client.batch_execute("update public.chat_limits set edit_window = null, unsend_window = null").await?;
+    let pair = pairs(database, 1).await?.into_iter().next().context("a thread")?;
+    let thread = &pair.thread_id;
+    // So many that a page is told no more of them.
+    client
+        .batch_execute(&format!(
+            "update public.chat_messages set reaction_b = 'x' where thread_id = '{thread}' and seq > {}",
+            pair.last_seq - 200
+        ))
+        .await?;
+    client.batch_execute("vacuum (analyze) public.chat_messages").await?;
+    let own = "select id::text from public.chat_messages where thread_id = $1 and sender_mongo_id = $2 order by seq desc limit 4";
+    let own: Vec<String> = client.query(own, &[thread, &pair.a]).await?.iter().map(|row| row.get(0)).collect();
+    let last_rev: i64 =
+        client.query_one("select last_rev from public.chat_threads where thread_id = $1", &[thread]).await?.get(0);
+    let page = |known: i64| format!("select public.list_chat_page('{thread}', 0, 9223372036854775807, 50, {known})");
+    // `{id}` is another message each time.
+    let steps = [
+        ("send", rpc(&pair)),
+        ("edit", "select public.edit_chat_message('{id}', 'What shall we chop tomorrow?')".to_owned()),
+        ("reaction", "select public.react_chat_message('{id}', 'y')".to_owned()),
+        ("unsend", "select public.unsend_chat_message('{id}')".to_owned()),
+        // As PostgREST makes JSON of it.
+        ("page, by list_chat_messages", format!("select json_agg(p) from ({}) p", list(&pair, first(&pair)))),
+        ("page, by list_chat_page", page(last_rev)),
+        ("the same with 200 changes", page(last_rev - 200)),
+    ];
+    let mut times: Vec<Cost> = steps.iter().map(|_| Cost::default()).collect();
+    for _ in 0..ROUNDS / 2 {
+        for ((_, sql), cost) in steps.iter().zip(&mut times) {
+            let transaction = begin(&mut client, &pair, true, Kind::Send).await?;
+            // The first one plans what the functions keep.
+            for (run, id) in own.iter().enumerate() {
+                let sql = sql.replace("{id}", id);
+                let start = Instant::now();
+                transaction.simple_query(&sql).await?;
+                if run > 0 {
+                    cost.micros.push(start.elapsed().as_secs_f64() * 1e6);
+                }
+            }
+            transaction.rollback().await?;
+        }
+    }
+    println!("changes (median us, planned anew each time)");
+    let medians: Vec<f64> = times.iter_mut().map(Cost::median).collect();
+    let mut report = Vec::new();
+    for ((name, _), median) in steps.iter().zip(&medians) {
+        println!("  {name:<28}{median:>8.0}");
+        report.push(json!({"what": name, "us": median}));
+    }
+    println!();
+    for (name, median) in steps.iter().zip(&medians).skip(1).take(3).map(|((name, _), median)| (name, median)) {
+        goals.ratio(&format!("{name}: time, beside a send"), median / medians[0], CHANGE_GOAL);
+    }
+    Ok(json!(report))
+}
+
 /// A send with the limit to what one person sends and without it, in turn.
 async fn limit(server: &Server, goals: &mut Goals) -> Result<Value> {
     let send = Query { name: "RPC send", kind: Kind::Send };
@@ -663,8 +730,97 @@ async fn writers(database: &Database, threads: i64, sends: usize, goals: &mut Go
     }))
 }
 
-async fn upgrade(server: &Server, rows: u64, concurrent_index: bool) -> Result<Value> {
-    let upgrade = upgrade_in_use(server.database("project").await?, rows, concurrent_index).await?;
+/// Each call has an emoji of its own, so that each is a change. Nobody is in an inbox then.
+async fn changers(database: &Database, threads: i64, changes: usize, goals: &mut Goals) -> Result<Value> {
+    let superuser = database.superuser().await?;
+    let pairs = Arc::new(pairs(database, threads + 1).await?.split_off(1));
+    let mut messages = Vec::new();
+    let mut before = 0;
+    for pair in pairs.iter() {
+        let newest = "select array_agg(id) from (select id from public.chat_messages where thread_id = $1 order by seq desc limit 20) m";
+        messages.push(superuser.query_one(newest, &[&pair.thread_id]).await?.get::<_, Vec<uuid::Uuid>>(0));
+        let last = "select last_rev from public.chat_threads where thread_id = $1";
+        before += superuser.query_one(last, &[&pair.thread_id]).await?.get::<_, i64>(0);
+    }
+    let messages = Arc::new(messages);
+    let start = Instant::now();
+    let mut tasks = tokio::task::JoinSet::new();
+    for caller in 0..WRITERS {
+        let (pairs, messages, client) = (pairs.clone(), messages.clone(), database.api().await?);
+        let share = changes / WRITERS + usize::from(caller < changes % WRITERS);
+        tasks.spawn(async move {
+            let enter = client
+                .prepare("select set_config('role', 'authenticated', true), set_config('request.jwt.claims', $1, true)")
+                .await?;
+            let react = client.prepare("select (public.react_chat_message($1, $2) ->> 'rev')::bigint").await?;
+            let mut slowest = Duration::ZERO;
+            let mut revs = Vec::new();
+            for n in 0..share {
+                let place = (caller + n * 7) % pairs.len();
+                let id = if n % 2 == 0 { pairs[place].a_id } else { pairs[place].b_id };
+                let claims = json!({"sub": id, "role": "authenticated"}).to_string();
+                let emoji = format!("{threads} {caller} {n}");
+                let change: [&(dyn ToSql + Sync); 2] = [&messages[place][n % messages[place].len()], &emoji];
+                let claims: [&(dyn ToSql + Sync); 1] = [&claims];
+                let start = Instant::now();
+                let (_, _, row, _) = tokio::try_join!(
+                    client.batch_execute("begin"),
+                    client.execute(&enter, &claims),
+                    client.query_one(&react, &change),
+                    client.batch_execute("commit"),
+                )?;
+                slowest = slowest.max(start.elapsed());
+                revs.push((place, row.get::<_, i64>(0)));
+            }
+            Ok::<_, tokio_postgres::Error>((slowest, revs))
+        });
+    }
+    let mut slowest = Duration::ZERO;
+    let mut revs = std::collections::BTreeSet::new();
+    while let Some(done) = tasks.join_next().await {
+        let (longest, given) = done??;
+        slowest = slowest.max(longest);
+        revs.extend(given);
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    let ids: Vec<&str> = pairs.iter().map(|pair| pair.thread_id.as_str()).collect();
+    let after = "select sum(last_rev)::bigint from public.chat_threads where thread_id = any ($1)";
+    let counted = superuser.query_one(after, &[&ids]).await?.get::<_, i64>(0) - before;
+    let changes_made = i64::try_from(changes)?;
+    let (duplicates, holes) = (changes_made - i64::try_from(revs.len())?, counted - i64::try_from(revs.len())?);
+    let per_second = changes as f64 / seconds;
+    println!(
+        "{WRITERS} callers, {changes} changes over {threads} threads: {per_second:.0} a second, slowest {:.0} ms; last_rev {counted}, {holes} holes, {duplicates} duplicates\n",
+        slowest.as_secs_f64() * 1e3
+    );
+    goals.0.push((
+        format!("{changes} changes over {threads} threads: last_rev {counted}, {holes} holes, {duplicates} duplicates"),
+        counted == changes_made && holes == 0 && duplicates == 0,
+    ));
+    Ok(json!({
+        "threads": threads, "changes": changes, "per_second": per_second, "slowest_ms": slowest.as_secs_f64() * 1e3,
+        "holes": holes, "duplicates": duplicates,
+    }))
+}
+
+/// The changes' file on the big table, whose other files are applied.
+async fn changes_upgrades(database: Database, rows: u64) -> Result<Vec<Value>> {
+    let database = Arc::new(database);
+    for person in [Person::Ana, Person::Ben] {
+        database.add_person(person).await?;
+    }
+    database.ensure_thread(Person::Ana, Person::Ben).await?;
+    for _ in 0..50 {
+        send(&database, Person::Ana, Person::Ben, "before", None).await?;
+    }
+    let mut upgrades = Vec::new();
+    for concurrent_index in [false, true] {
+        upgrades.push(told(&changes_in_use(&database, concurrent_index).await?, rows, concurrent_index));
+    }
+    Ok(upgrades)
+}
+
+fn told(upgrade: &Upgrade, rows: u64, concurrent_index: bool) -> Value {
     let ms = |time: Duration| time.as_secs_f64() * 1e3;
     println!(
         "upgrade of {rows} messages in use{}",
@@ -678,7 +834,5 @@ async fn upgrade(server: &Server, rows: u64, concurrent_index: bool) -> Result<V
     let steps = upgrade.steps.iter().map(|step| {
         json!({"file": step.file, "took_ms": ms(step.took), "writer_ms": ms(step.writer), "reader_ms": ms(step.reader)})
     });
-    Ok(
-        json!({"rows": rows, "concurrent_index": concurrent_index, "steps": steps.collect::<Vec<_>>(), "sent": upgrade.sent, "read": upgrade.read}),
-    )
+    json!({"rows": rows, "concurrent_index": concurrent_index, "steps": steps.collect::<Vec<_>>(), "sent": upgrade.sent, "read": upgrade.read})
 }
