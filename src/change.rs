@@ -40,6 +40,17 @@ pub struct PendingChange {
     pub refused: Option<(Kind, ChatError)>,
 }
 
+/// For how long after it was sent a message can be changed, as the server has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Windows {
+    /// In seconds; `None` is for ever.
+    pub edit: Option<u64>,
+    /// In seconds; `None` is for ever.
+    pub unsend: Option<u64>,
+    /// The server's clock, a moment ago.
+    pub now: String,
+}
+
 impl Kind {
     /// As pages and storage see it.
     pub fn as_str(self) -> &'static str {

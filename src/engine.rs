@@ -73,7 +73,10 @@ impl<V: Json> Engine<V> {
     pub fn is_idle(&self) -> bool {
         self.threads.is_empty() && self.inbox.is_idle()
     }
+}
 
+/// What follows from an input.
+impl<V: Json> Engine<V> {
     fn take_in(&mut self, input: Input<V>) {
         let Engine { line, threads, inbox, .. } = self;
         match input {

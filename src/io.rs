@@ -11,7 +11,7 @@
 //! has parsed it, see [`Json`](crate::Json).
 
 #[cfg(feature = "changes")]
-use crate::change::{Change, PendingChange};
+use crate::change::{Change, PendingChange, Windows};
 #[cfg(feature = "inbox")]
 use crate::conversation::{InboxDiff, Markers};
 use crate::error::ChatError;
@@ -373,18 +373,6 @@ pub struct State {
     pub from_cache: bool,
     /// What keeps the thread from being live, if anything failed; of a live one, why messages are not sent, if they are not.
     pub error: Option<ChatError>,
-}
-
-/// For how long after it was sent a message can be changed, as the server has it.
-#[cfg(feature = "changes")]
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Windows {
-    /// In seconds; `None` is for ever.
-    pub edit: Option<u64>,
-    /// In seconds; `None` is for ever.
-    pub unsend: Option<u64>,
-    /// The server's clock, a moment ago.
-    pub now: String,
 }
 
 /// What a page shows of the inbox beside its lines.

@@ -20,11 +20,11 @@ pub trait Json: Clone {
     fn as_u64(&self) -> Option<u64>;
 
     /// Whether this is `true`.
-    #[cfg(any(feature = "inbox", feature = "changes"))]
+    #[cfg(feature = "inbox")]
     fn is_true(&self) -> bool;
 
     /// Whether the member `key` is `true`.
-    #[cfg(any(feature = "inbox", feature = "changes"))]
+    #[cfg(feature = "inbox")]
     fn flag(&self, key: &'static str) -> bool {
         self.get(key).is_some_and(|value| value.is_true())
     }
@@ -103,7 +103,7 @@ impl Json for serde_json::Value {
     fn as_u64(&self) -> Option<u64> {
         serde_json::Value::as_u64(self).filter(|n| *n <= MAX_SAFE_INTEGER)
     }
-    #[cfg(any(feature = "inbox", feature = "changes"))]
+    #[cfg(feature = "inbox")]
     fn is_true(&self) -> bool {
         self.as_bool() == Some(true)
     }

@@ -52,15 +52,13 @@ mod uuid;
 pub mod browser;
 
 #[cfg(feature = "changes")]
-pub use change::{Change, PendingChange};
+pub use change::{Change, PendingChange, Windows};
 #[cfg(feature = "inbox")]
 pub use conversation::{InboxDiff, InboxLine, Markers, Preview};
 pub use engine::Engine;
 pub use error::{ChatError, Code};
 #[cfg(feature = "inbox")]
 pub use io::InboxState;
-#[cfg(feature = "changes")]
-pub use io::Windows;
 pub use io::{Answer, Config, Diff, Frame, Input, Now, Output, Request, RequestId, SocketId, State, Status};
 pub use json::Json;
 pub use message::{Message, MessageId, PendingMessage, Row, Sender};

@@ -132,9 +132,10 @@ export class ChatSession extends Session {
 
   /**
    * Gives an own message another text. It is shown at once, and survives what a message that is sent survives: no network, a reload,
-   * a crash. One that is not sent yet is rewritten. What the server refuses stands in the message's `change`: `window-over` where
-   * it is too late (15 minutes unless the database says otherwise), `not-yours`, `already-unsent`, `setup-missing` where the
-   * migration `20261128000001_chat_changes.sql` is not applied. An id that is not loaded changes nothing.
+   * a crash. One that was not sent yet, or was refused, is rewritten; one that is under way is edited once it has arrived. What the
+   * server refuses stands in the message's `change`: `window-over` where it is too late (15 minutes unless the database says
+   * otherwise), `not-yours`, `already-unsent`, `setup-missing` where the migration `20261128000001_chat_changes.sql` is not
+   * applied.
    *
    * @throws {ChatError} `message-empty`, `message-too-long`, `closed`
    */
@@ -143,6 +144,8 @@ export class ChatSession extends Session {
   /**
    * Takes an own message back, for both people: as `edit`, within 48 hours. It becomes `deleted`, without text, reactions and
    * what it replied to. One that is not sent yet is discarded. It is for good: no change can follow.
+   *
+   * @throws {ChatError} `closed`
    */
   unsend(id: string): void
 
@@ -150,8 +153,8 @@ export class ChatSession extends Session {
    * Sets this person's reaction to a message, of either; `null` takes it back. Of several in a row the last one is sent. To toggle,
    * compare with the message's `reactions.me`, which has the fully-qualified form: ❤️ whatever of ❤ and ❤️ was given.
    *
-   * @throws {ChatError} `invalid-options` for what is not one emoji, that is one user-perceived character of at most 32 bytes in
-   *   UTF-8
+   * @throws {ChatError} `closed`; `invalid-options` for what is not one emoji, that is one user-perceived character of at most 32
+   *   bytes in UTF-8
    */
   react(id: string, emoji: string | null): void
 

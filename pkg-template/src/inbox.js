@@ -74,7 +74,7 @@ Object.assign(ChatSession.prototype, {
    * @this {Session}
    * @param {number} seq
    */
-  jumpTo(seq) {
-    return ask(this, (core) => core.jumpTo(seq))
+  async jumpTo(seq) {
+    await ask(this, (core) => core.jumpTo(seq))
   },
 })

@@ -3,8 +3,7 @@
 use super::error::to_js;
 use super::json::Value;
 use super::storage::JsStorage;
-use crate::change::PendingChange;
-use crate::io::Windows;
+use crate::change::{PendingChange, Windows};
 use crate::json::Json;
 use crate::message::{MessageId, PendingMessage, Row, Sender};
 use crate::stored;

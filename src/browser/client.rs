@@ -6,6 +6,7 @@
 mod changes;
 #[cfg(feature = "inbox")]
 mod inbox;
+mod stored;
 
 use super::attached::Attached;
 use super::environment::{self, Environment};
@@ -14,7 +15,7 @@ use super::network::Network;
 use super::options::{Account, Backend, Options};
 use super::pages::{self, Found};
 use super::snapshot::{self, View};
-use super::storage::{self, SignOuts, Storage};
+use super::storage::{SignOuts, Storage};
 use super::timer::Alarm;
 use super::views::Views;
 use super::{clock, notify, random, requests};
@@ -358,13 +359,6 @@ impl Client {
                     self.pause();
                 }
             }
-            #[cfg(feature = "changes")]
-            Output::StoreChange(..)
-            | Output::UnstoreChange(..)
-            | Output::Changing(..)
-            | Output::Quoted(..)
-            | Output::Jumped(..)
-            | Output::Windows(_) => self.carry_out_change(output),
             #[cfg(feature = "inbox")]
             output => self.carry_out_inbox(output),
         }
@@ -380,36 +374,5 @@ impl Client {
     fn sessions_of(&self, thread: &ThreadId) -> Vec<Rc<Attached>> {
         let sessions = self.sessions.borrow();
         sessions.iter().filter(|(open, _)| open == thread).map(|(_, session)| session.clone()).collect()
-    }
-
-    fn found(&self, thread: &str, page: Value) {
-        let known = |view: &View| (view.thread.as_str() == thread).then(|| view.thread.clone());
-        let thread = self.views.threads.borrow().iter().find_map(known);
-        if let Some(thread) = thread {
-            self.feed(Input::Cached { thread, page });
-        }
-    }
-
-    fn stored(&self, event: storage::Event) {
-        match event {
-            storage::Event::Works(works) => {
-                if self.views.outbox_persists.replace(works) != works {
-                    for view in &mut *self.views.threads.borrow_mut() {
-                        view.set_outbox_persists(works);
-                    }
-                    for (_, session) in &*self.sessions.borrow() {
-                        session.subscribers.changed();
-                    }
-                    notify::flush();
-                }
-            }
-            storage::Event::Adopted(threads) => {
-                for (thread, messages) in threads {
-                    drop(self.views.of(&thread, &self.config.my_id));
-                    self.feed(Input::Restore { thread, messages });
-                }
-            }
-            storage::Event::Started => self.feed(Input::Restoring(false)),
-        }
     }
 }

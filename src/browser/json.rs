@@ -62,7 +62,7 @@ impl Json for Value {
         self.0.as_string()
     }
 
-    #[cfg(any(feature = "inbox", feature = "changes"))]
+    #[cfg(feature = "inbox")]
     fn is_true(&self) -> bool {
         self.0.is_truthy()
     }

@@ -9,7 +9,7 @@ use super::{random, snapshot, storage};
 #[cfg(feature = "changes")]
 use crate::change::Change;
 use crate::io::Input;
-#[cfg(any(feature = "changes", feature = "inbox"))]
+#[cfg(feature = "inbox")]
 use crate::json::Json;
 use crate::message::{MessageId, check_body};
 use crate::thread_id::ThreadId;
@@ -180,7 +180,7 @@ impl ChatSession {
 }
 
 /// The number of a message.
-#[cfg(any(feature = "changes", feature = "inbox"))]
+#[cfg(feature = "inbox")]
 fn message_number(given: JsValue, name: &str) -> Result<u64, JsValue> {
     let seq = super::json::Value(given).as_u64().filter(|seq| *seq > 0);
     seq.ok_or_else(|| invalid(&[name, " must be a message's number"].concat()))

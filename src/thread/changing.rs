@@ -1,8 +1,10 @@
 //! How messages that are there change: what the person asks for, and what the server tells of.
 
 use super::changes;
+use super::quotes::Quotes;
 use super::read::Purpose;
-use super::timeline::{Answered, Changed, Quotes};
+use super::timeline::Answered;
+use super::timeline::changed::Changed;
 use super::told::Told;
 use super::{Thread, place};
 use crate::change::{Change, PendingChange};
@@ -98,7 +100,6 @@ impl Thread {
     /// `alone`: it did not come with the messages that are missing here.
     fn take_change<V: Json>(&mut self, line: &mut Line<V>, row: Row<V>, alone: bool) {
         let (now, rev) = (line.now(), row.rev);
-        #[cfg(feature = "inbox")]
         self.tell_inbox(&row);
         if self.timeline.quotes.told.contains(&row.seq) {
             line.emit(Output::Quoted(self.id.clone(), row.clone()));

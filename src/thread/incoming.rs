@@ -104,11 +104,10 @@ impl Thread {
     }
 
     pub(crate) fn awaits(&self, request: RequestId) -> bool {
-        #[cfg(feature = "changes")]
-        if self.changes.awaits(request) {
-            return true;
-        }
-        self.ensure.awaits(request) || self.reader.awaits(request) || self.sender.awaits(request)
+        self.ensure.awaits(request)
+            || self.reader.awaits(request)
+            || self.sender.awaits(request)
+            || self.changes.awaits(request)
     }
 
     /// Takes in an answer that it awaits.

@@ -9,7 +9,8 @@
 //! | `watch.rs` | whether broadcasts arrive |
 //! | `sender.rs`, `outbox.rs` | sending what is not confirmed; in which order |
 //! | `cached.rs` | what is shown before the server has answered |
-//! | `changing.rs`, `changes.rs`, `revs.rs`, `told.rs` | how messages change; what the person asks for; which changes are known; what answers tell of them |
+//! | `changing.rs`, `changes.rs` | how messages change; what the person asks for |
+//! | `revs.rs`, `quotes.rs`, `told.rs` | which changes are known; what others reply to; what answers tell of both |
 //! | `incoming.rs` | what follows from what the server says |
 //! | `shown.rs` | what the page has been told |
 //!
@@ -17,7 +18,7 @@
 //! only change what is wanted. So no event can be missed for good, whatever the order in which things fail.
 
 mod cached;
-#[cfg(feature = "changes")]
+#[cfg_attr(not(feature = "changes"), path = "no_changes.rs")]
 mod changes;
 #[cfg(feature = "changes")]
 mod changing;
@@ -26,6 +27,8 @@ mod ensure;
 mod entries;
 mod incoming;
 mod outbox;
+#[cfg(feature = "changes")]
+mod quotes;
 mod read;
 mod reader;
 #[cfg(feature = "changes")]
@@ -50,7 +53,6 @@ use crate::line::{Line, limit};
 use crate::message::{MessageId, PendingMessage};
 use crate::mutation::{Mutation, mutated};
 use crate::thread_id::ThreadId;
-#[cfg(feature = "changes")]
 use changes::Changes;
 use ensure::Ensure;
 use reader::{Reader, Situation};
@@ -72,7 +74,6 @@ pub(crate) struct Thread {
     timeline: Timeline,
     reader: Reader,
     sender: Sender,
-    #[cfg(feature = "changes")]
     changes: Changes,
     shown: Shown,
     /// What the inbox is to know.
@@ -108,7 +109,6 @@ impl Thread {
             timeline: Timeline::new(DEFAULT_PAGE_SIZE),
             reader: Reader::default(),
             sender: Sender::default(),
-            #[cfg(feature = "changes")]
             changes: Changes::default(),
             shown: Shown::default(),
             #[cfg(feature = "inbox")]
@@ -141,7 +141,6 @@ impl Thread {
         self.leave(line);
         self.reader.close(line);
         self.settle_older(line, Err(Code::Closed.into()));
-        #[cfg(feature = "changes")]
         self.end_jump(line, Err(Code::Closed.into()));
         self.shown.opened(line, &self.id, Err(Code::Closed.into()));
         self.shown.close();
@@ -172,13 +171,11 @@ impl Thread {
     }
 
     pub(crate) fn retry<V>(&mut self, line: &mut Line<V>, id: MessageId) {
-        #[cfg(feature = "changes")]
         self.changes.retry(line, &self.id, id);
         self.sender.retry(line, place(&self.id, &self.timeline), id);
     }
 
     pub(crate) fn discard<V>(&mut self, line: &mut Line<V>, id: MessageId) {
-        #[cfg(feature = "changes")]
         self.changes.discard(line, &self.id, id);
         if self.sender.discard(line, place(&self.id, &self.timeline), id) {
             // It may be in the table all the same, with those it was sent with.
@@ -252,11 +249,7 @@ impl Thread {
 
     /// Whether a message waits to be sent, or changed.
     pub(crate) fn is_waiting(&self) -> bool {
-        #[cfg(feature = "changes")]
-        let changes = self.changes.is_waiting();
-        #[cfg(not(feature = "changes"))]
-        let changes = false;
-        self.sessions.stopped.is_none() && (changes || self.sender.is_waiting())
+        self.sessions.stopped.is_none() && (self.sender.is_waiting() || self.changes.is_waiting())
     }
 
     /// Whether its join waits for an answer.
@@ -292,11 +285,8 @@ impl Thread {
 
     /// Whether it holds what only a person can settle: what was refused, to be retried or discarded.
     pub(crate) fn holds_messages(&self) -> bool {
-        #[cfg(feature = "changes")]
-        let changes = !self.changes.is_empty();
-        #[cfg(not(feature = "changes"))]
-        let changes = false;
-        !mutated(Mutation::ForgetRefused) && (changes || !self.sender.is_empty())
+        let nothing = self.sender.is_empty() && self.changes.is_empty();
+        !nothing && !mutated(Mutation::ForgetRefused)
     }
 
     /// Whether it is open in a page that somebody looks at, or did so a moment ago.
@@ -318,7 +308,6 @@ impl Thread {
         let Some(access) = line.token.usable(line.time()) else { return };
         let known = self.ensure.is_known();
         self.sender.drive(line, &self.id, &access, known);
-        #[cfg(feature = "changes")]
         self.drive_changes(line, &access);
         if seen {
             self.drive_reads(line, &access);
@@ -343,7 +332,7 @@ impl Thread {
     }
 
     fn drive_reads<V>(&mut self, line: &mut Line<V>, access: &Access) {
-        #[cfg(feature = "changes")]
+        self.settle_jump(line);
         self.drive_revs(line);
         let situation = Situation { known: self.ensure.is_known(), broadcasts: self.broadcasts(line.now()) };
         if self.reader.drive(line, &self.id, &mut self.timeline, situation, access) {
@@ -364,14 +353,11 @@ impl Thread {
         if let Some(error) = self.sessions.stopped.as_ref().or(line.token.stopped()).cloned() {
             self.shown.opened(line, &self.id, Err(error.clone()));
             self.settle_older(line, Err(error.clone()));
-            #[cfg(feature = "changes")]
             self.end_jump(line, Err(error));
             self.hide_cached(line);
         } else if self.reader.is_loaded() || self.from_cache {
             self.shown.opened(line, &self.id, Ok(()));
         }
-        #[cfg(feature = "changes")]
-        self.settle_jump(line);
         let standing = Standing {
             open: self.sessions.open > 0,
             stopped: self.sessions.stopped.as_ref(),
@@ -390,7 +376,6 @@ impl Thread {
         self.leave(line);
         self.reader.abort(line);
         self.sender.abort(line);
-        #[cfg(feature = "changes")]
         self.changes.abort(line);
         self.sessions.stopped = Some(error);
     }

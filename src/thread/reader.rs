@@ -2,6 +2,10 @@
 //!
 //! Two reads may be in flight: one at the newest end (the newest page or a hole) and one of older messages.
 
+#[cfg(feature = "changes")]
+mod jump;
+mod poll;
+
 use super::read::{Cause, OF_SYNC, Purpose, Read, Wanted, read_rows};
 use super::timeline::{Answered, Timeline};
 use crate::error::{ChatError, Code};
@@ -387,70 +391,5 @@ impl Reader {
                 line.abort(read.request);
             }
         }
-    }
-}
-
-/// Looking for an older message.
-#[cfg(feature = "changes")]
-impl Reader {
-    /// The page wants to see the message `seq`.
-    pub fn jump_to(&mut self, seq: u64) {
-        self.jump = Some(seq);
-    }
-
-    pub fn jump(&self) -> Option<u64> {
-        self.jump
-    }
-
-    /// Returns whether there was one.
-    pub fn end_jump(&mut self) -> bool {
-        self.jump.take().is_some()
-    }
-
-    /// Whether a read at the newest end is on its way.
-    pub fn is_reading_newest(&self) -> bool {
-        self.newest.is_some()
-    }
-}
-
-/// Its part in the poll of all threads.
-impl Reader {
-    /// Whether it can take part, as nothing else is wanted or being read; where `due`, only if its own poll is.
-    pub fn may_join_sync(&self, now: u64, due: bool) -> bool {
-        self.newest.is_none()
-            && self.is_loaded()
-            && match self.news {
-                News::Known => !due,
-                News::Wanted { cause, .. } => cause == Cause::Poll && (!due || self.backoff.until() <= now),
-            }
-    }
-
-    /// Takes part. Returns the number after which it asks, and that of the change.
-    pub fn join_sync(&mut self, timeline: &mut Timeline, generation: u32) -> (u64, Option<u64>) {
-        self.news = News::Known;
-        let purpose = Purpose::Newest { cause: Cause::Poll, early: false };
-        let (range, known) = (timeline.newest_page(), timeline.known());
-        self.newest = Some(Read {
-            request: OF_SYNC,
-            purpose,
-            range,
-            #[cfg(feature = "changes")]
-            known,
-            #[cfg(feature = "changes")]
-            with_changes: false,
-            generation,
-        });
-        (range.after, known)
-    }
-
-    /// After which number it asked, if it takes part.
-    pub fn synced_after(&self) -> Option<u64> {
-        self.newest.filter(|read| read.request == OF_SYNC).map(|read| read.range.after)
-    }
-
-    /// What it was told there is not all: it polls by itself.
-    pub fn leave_sync(&mut self) {
-        self.newest = None;
-        self.want_again(Purpose::Newest { cause: Cause::PollAlone, early: false });
     }
 }

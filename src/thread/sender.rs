@@ -3,6 +3,9 @@
 //!
 //! A message is handed to storage before it is shown, and taken out of storage when it is confirmed or discarded.
 
+#[cfg(feature = "changes")]
+mod drafts;
+
 use super::outbox::Outbox;
 use crate::error::{ChatError, Code};
 use crate::io::{Answer, Diff, Output, RequestId};
@@ -14,8 +17,6 @@ use crate::line::token::{Access, Verifier};
 use crate::message::{Message, MessageId, PendingMessage, Row};
 use crate::mutation::{Mutation, mutated};
 use crate::thread_id::ThreadId;
-#[cfg(feature = "changes")]
-use std::rc::Rc;
 
 /// The unconfirmed messages and what becomes of them.
 #[derive(Debug)]
@@ -185,24 +186,6 @@ impl Sender {
             line.show(place.thread, vec![Diff::Remove { at: place.above + index, count: 1 }]);
             let again = PendingMessage { error: None, order: 0, ..message };
             self.insert(line, place, self.outbox.len(), vec![again]);
-        }
-    }
-
-    /// Whether the server does not have a message: it was never sent, or was refused.
-    #[cfg(feature = "changes")]
-    pub fn is_unknown(&self, id: MessageId) -> bool {
-        let refused = |message: &PendingMessage| message.id == id && message.error.is_some();
-        self.untried.contains(&id) || self.outbox.position(id).and_then(|at| self.outbox.get(at)).is_some_and(refused)
-    }
-
-    /// Gives a message that the server does not have another text. One that was refused is sent again.
-    #[cfg(feature = "changes")]
-    pub fn rewrite<V>(&mut self, line: &mut Line<V>, place: Place, id: MessageId, body: Rc<str>) {
-        let Some(index) = self.outbox.position(id) else { return };
-        if let Some(message) = self.outbox.rewrite(index, body) {
-            line.emit(Output::Store(place.thread.clone(), message.clone()));
-            let message = Message::Pending(message.clone());
-            line.show(place.thread, vec![Diff::Update { at: place.above + index, message }]);
         }
     }
 

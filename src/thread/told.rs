@@ -1,6 +1,6 @@
 //! What an answer tells beside the messages: which changes there are, and what messages reply to.
 
-use crate::io::Windows;
+use crate::change::Windows;
 use crate::json::Json;
 use crate::message::Row;
 use crate::thread_id::ThreadId;

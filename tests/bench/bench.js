@@ -1,11 +1,11 @@
-// node bench.js [--pairs N] [open|ingest|send|memory|size]...: `cargo xtask bench` runs it with the stand-in's addresses.
+// node bench.js [--pairs N] [open|inbox|ingest|send|memory|size]...: `cargo xtask bench` runs it with the stand-in's addresses.
 import { readFile, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { out, setUp } from './stage.js'
 import { Table, markdown } from './table.js'
 
-const NAMES = ['open', 'ingest', 'send', 'memory', 'size']
+const NAMES = ['open', 'inbox', 'ingest', 'send', 'memory', 'size']
 /** Fewer say too little for the README. */
 const PAIRS = 15
 const MARKS = ['<!-- bench: written by `cargo xtask bench` -->', '<!-- /bench -->']

@@ -9,6 +9,7 @@ import { serve } from './server.js'
 
 export const OURS = 'chopped-chat'
 export const PEERS = [OURS, 'supabase-js', 'realtime-postgrest']
+const INBOXES = [`${OURS}-inbox`, 'supabase-js-inbox']
 const TOKEN_MS = 3_600_000
 /** One for TCP and one for TLS 1.3. */
 const CONNECT_ROUND_TRIPS = 2
@@ -32,7 +33,7 @@ export async function setUp() {
   const url = setting('SUPABASE_URL')
   const dist = new URL('dist/', out)
   await mkdir(dist, { recursive: true })
-  for (const peer of [...PEERS, 'floors']) await bundle(`peers/${peer}.js`, fileURLToPath(new URL(peer, dist)))
+  for (const peer of [...PEERS, ...INBOXES, 'floors']) await bundle(`peers/${peer}.js`, fileURLToPath(new URL(peer, dist)))
 
   const database = new pg.Pool({ connectionString: setting('DATABASE_URL'), max: 4 })
   // A thousand at once, again and again, is what the limit is there to refuse.
@@ -132,6 +133,13 @@ export async function setUp() {
         [[a.mongoId, b.mongoId].sort().join('__'), a.id, b.id, a.mongoId, b.mongoId, count],
       )
     },
+
+    /** One message more, said by `from`. */
+    say: (from, to, body) =>
+      database.query(
+        `insert into public.chat_messages (thread_id, sender_supabase_id, sender_mongo_id, recipient_mongo_id, body) values ($1, $2, $3, $4, $5)`,
+        [[from.mongoId, to.mongoId].sort().join('__'), from.id, from.mongoId, to.mongoId, body],
+      ),
 
     async end() {
       await browser.close()

@@ -122,14 +122,14 @@ async function said() {
 }
 
 for (const [what, { act, after }] of Object.entries(ACTIONS)) {
-  test(`${what} is shown at once, and is seen by both`, async () => {
+  test(`changing: ${what} is shown at once, and is seen by both`, async () => {
     const { people, windows } = await said()
     const [ana, ben] = people
     await act(windows[0])
     await agree(people, [[ana, windows[0]], [ben, windows[1]]], after)
   })
 
-  test(`${what} without a network is shown at once, and done when it is back`, async () => {
+  test(`changing: ${what} without a network is shown at once, and done when it is back`, async () => {
     const { people, windows } = await said()
     const [ana, ben] = people
     const [atAna, atBen] = windows
@@ -146,7 +146,7 @@ for (const [what, { act, after }] of Object.entries(ACTIONS)) {
 
 for (const [what, { rpc, act, after }] of Object.entries(ACTIONS)) {
   for (const how of /** @type {const} */ (['reloaded', 'killed'])) {
-    test(`${what}, and the page is ${how} before it has left`, async () => {
+    test(`changing: ${what}, and the page is ${how} before it has left`, async () => {
       const { people, windows } = await said()
       const [ana, ben] = people
       await faults({ on: 'request', match: { method: 'POST', path: path(rpc) }, do: { status: 503, body: {} } })
@@ -163,7 +163,7 @@ for (const [what, { rpc, act, after }] of Object.entries(ACTIONS)) {
     })
   }
 
-  test(`${what} of which neither answer nor broadcast comes, and the page is killed: it is done once`, async () => {
+  test(`changing: ${what} of which neither answer nor broadcast comes, and the page is killed: it is done once`, async () => {
     const { people, windows } = await said()
     const [ana, ben] = people
     await faults({ on: 'request', match: { method: 'POST', path: path(rpc) }, do: { lose_answer: true } }, { on: 'broadcast', do: { drop: true } })
@@ -178,7 +178,7 @@ for (const [what, { rpc, act, after }] of Object.entries(ACTIONS)) {
   })
 }
 
-test('of an edited and of an unsent message the old text is gone: from screens, boards, and what the browser keeps', async () => {
+test('changing: of an edited and of an unsent message the old text is gone: from screens, boards, and what the browser keeps', async () => {
   const [ana, ben] = await pair()
   const [atAna, atBen] = await chatting(ana, ben)
   const atBoard = await open(ben)
@@ -207,7 +207,7 @@ test('of an edited and of an unsent message the old text is gone: from screens, 
   assert.deepEqual(await atAna.conversations(), [`Ben | ${UNSENT}`])
 })
 
-test('unread messages that are unsent are not counted any more', async () => {
+test('changing: unread messages that are unsent are not counted any more', async () => {
   const [ana, ben] = await pair()
   await introduce(ana, ben)
   const [atAna, atBen] = await Promise.all([open(ana), open(ben)])
@@ -222,7 +222,7 @@ test('unread messages that are unsent are not counted any more', async () => {
   assert.equal(await atBen.page.title(), 'Chopped')
 })
 
-test('both react, change their mind, join in and take it back', async () => {
+test('changing: both react, change their mind, join in and take it back', async () => {
   const { people, windows } = await said()
   const [ana, ben] = people
   const [atAna, atBen] = windows
@@ -249,7 +249,7 @@ test('both react, change their mind, join in and take it back', async () => {
   await agree(people, screens, [{ reaction_a: null, reaction_b: null }])
 })
 
-test('a quote leads to its original, pages further up, which is highlighted and has the focus; and it follows it', async () => {
+test('changing: a quote leads to its original, pages further up, which is highlighted and has the focus; and it follows it', async () => {
   const [ana, ben] = await pair()
   await seed(ana, ben, bodies(130))
   await database.query(
@@ -282,7 +282,7 @@ test('a quote leads to its original, pages further up, which is highlighted and 
   for (const window of [atAna, atBen]) await eventually(async () => assert.match(await window.bubble('do you remember?').getByTestId('quote').innerText(), /Message unsent$/))
 })
 
-test('two devices of one person change the same message: all screens end as the table', async () => {
+test('changing: two devices of one person change the same message: all screens end as the table', async () => {
   const { people, windows } = await said()
   const [ana, ben] = people
   const phone = await open(ana, PHONE)
@@ -305,7 +305,7 @@ test('two devices of one person change the same message: all screens end as the 
   assert.ok(await phone.page.getByTestId('send').isDisabled())
 })
 
-test('an edit that the server refuses: the row, why, and what was typed; it is asked for again, or dropped', async () => {
+test('changing: an edit that the server refuses: the row, why, and what was typed; it is asked for again, or dropped', async () => {
   const { people, windows } = await said()
   const [ana, ben] = people
   const [atAna, atBen] = windows
@@ -332,7 +332,7 @@ test('an edit that the server refuses: the row, why, and what was typed; it is a
   await agree(people, screens, [{ body: 'too late', edited: true }])
 })
 
-test('the menu offers what may be done: nothing of the other’s to change, and nothing when the time is over', async () => {
+test('changing: the menu offers what may be done: nothing of the other’s to change, and nothing when the time is over', async () => {
   await database.query(`update public.chat_limits set edit_window = '3 seconds', unsend_window = '6 seconds'`)
   try {
     const { people, windows } = await said()
@@ -353,7 +353,7 @@ test('the menu offers what may be done: nothing of the other’s to change, and 
   }
 })
 
-test('an unsent draft is rewritten, or discarded', async () => {
+test('changing: an unsent draft is rewritten, or discarded', async () => {
   const [ana, ben] = await pair()
   const [atAna, atBen] = await chatting(ana, ben)
   await faults({ on: 'request', match: { path: path('insert_chat_message') }, do: { status: 503, body: {} } })
@@ -366,7 +366,7 @@ test('an unsent draft is rewritten, or discarded', async () => {
   await agree([ana, ben], [[ana, atAna], [ben, atBen]], [{ body: 'rather this', edited: false }])
 })
 
-test('by the keyboard alone: Tab, arrows, Esc and Enter; what was typed comes back after an edit', async () => {
+test('changing: by the keyboard alone: Tab, arrows, Esc and Enter; what was typed comes back after an edit', async () => {
   const [ana, ben] = await pair()
   await seed(ana, ben, ['one', 'two', 'three'])
   const window = await open(ana)
@@ -422,7 +422,7 @@ test('by the keyboard alone: Tab, arrows, Esc and Enter; what was typed comes ba
   await page.getByTestId('chat-modal').waitFor({ state: 'detached' })
 })
 
-test('an edit that was left, by the chat’s end or a reload, is taken up where it was', async () => {
+test('changing: an edit that was left, by the chat’s end or a reload, is taken up where it was', async () => {
   const { people, windows } = await said()
   const [atAna] = windows
   await atAna.composer.press('ArrowUp')
@@ -439,7 +439,7 @@ test('an edit that was left, by the chat’s end or a reload, is taken up where 
   assert.equal(await atAna.composer.inputValue(), 'first', 'Esc is the end of it')
 })
 
-test('a long press opens the menu on a phone, a tap and a scroll do not', async () => {
+test('changing: a long press opens the menu on a phone, a tap and a scroll do not', async () => {
   const [ana, ben] = await pair()
   await seed(ana, ben, bodies(40))
   const window = await open(ana, PHONE)
@@ -476,7 +476,7 @@ test('a long press opens the menu on a phone, a tap and a scroll do not', async 
   assert.ok(await page.getByTestId('chat-modal').isVisible())
 })
 
-test('a screen reader hears of a message once, and of an edit or an unsend not again', async () => {
+test('changing: a screen reader hears of a message once, and of an edit or an unsend not again', async () => {
   const [ana, ben] = await pair()
   const [atAna, atBen] = await chatting(ana, ben)
   await atBen.page.getByTestId('announcer').evaluate((region) => {
@@ -498,7 +498,7 @@ test('a screen reader hears of a message once, and of an edit or an unsend not a
   await eventually(async () => assert.deepEqual(await heard(), ['Ana: first', 'Ana: third']))
 })
 
-test('the text of a message is copied', async () => {
+test('changing: the text of a message is copied', async () => {
   const [ana, ben] = await pair()
   await seed(ana, ben, ['two\nlines & more'])
   const window = await open(ben, { permissions: ['clipboard-read', 'clipboard-write'] })

@@ -113,6 +113,16 @@ async function esbuilt(dir) {
   return serveFiles(join(dir, 'dist'))
 }
 
+/** A page with all of `chopped-chat/inbox` in its hands. @param {string} dir @returns {Promise<Served>} */
+export async function inboxPage(dir) {
+  await html(dir)
+  await copyFile(join(PAGE, 'inbox.js'), join(dir, 'page.js'))
+  const { build } = await import('esbuild')
+  await build({ entryPoints: { main: join(dir, 'page.js') }, outdir: join(dir, 'dist'), bundle: true, format: 'esm', target: 'es2022', logLevel: 'error' })
+  await copyFile(join(dir, 'node_modules/chopped-chat/inbox/core_bg.wasm'), join(dir, 'dist/core_bg.wasm'))
+  return serveFiles(join(dir, 'dist'))
+}
+
 /** @param {string} dir */
 async function rolled(dir) {
   await cp(PAGE, dir, { recursive: true })

@@ -173,15 +173,126 @@ for (const react of ['React 18', 'React 19']) {
       await is('again', 0)
     })
 
-    test('markRead and loadMore stay the same functions, and do nothing where nothing is open', async (t) => {
+    test('its functions stay the same, and do nothing where nothing is open', async (t) => {
       const { page, others: [ana], show } = await visit(t, 1)
-      await ana.says('hello')
+      const { id } = await ana.says('hello')
       await show([['list', 'list'], ['chat', 'chat', { other: ana.mongoId }]])
-      await page.evaluate(() => Object.assign(globalThis, { early: [lab.shown.list.loadMore, lab.shown.chat.markRead] }))
+      await page.evaluate(() => {
+        const { markRead, send, edit, unsend, react, jumpTo } = lab.shown.chat
+        Object.assign(globalThis, { early: { markRead, send, edit, unsend, react, jumpTo }, more: lab.shown.list.loadMore })
+      })
       await page.waitForFunction(() => lab.shown.chat.status === 'live' && lab.shown.list.status === 'live')
-      assert.deepEqual(await page.evaluate(() => [lab.shown.list.loadMore === early[0], lab.shown.chat.markRead === early[1]]), [true, true])
+      assert.deepEqual(await page.evaluate(() => Object.keys(early).filter((name) => lab.shown.chat[name] !== early[name])), [])
+      assert.equal(await page.evaluate(() => lab.shown.list.loadMore === more), true)
       await show([])
-      assert.equal(await page.evaluate(async () => (early[1](1), await early[0]())), undefined)
+      const after = await page.evaluate(async (id) => {
+        early.markRead(1)
+        early.unsend(id)
+        early.react(id, '👍')
+        const codes = []
+        for (const act of [() => early.edit(id, 'x'), () => early.send('x'), () => early.jumpTo(1)]) {
+          try {
+            await act()
+          } catch ({ code }) {
+            codes.push(code)
+          }
+        }
+        return { codes, more: await more() }
+      }, id)
+      assert.deepEqual(after, { codes: ['closed', 'closed', 'closed'], more: undefined })
+      assert.equal((await ana.table()).last_rev, 0)
+    })
+
+    test('edit, unsend, react and reply, in StrictMode: what is shown, and what the database has', async (t) => {
+      const { page, others: [ana], said, show } = await visit(t, 1, 'development')
+      const { id } = await ana.says('dinner?')
+      await show([['chat', 'chat', { other: ana.mongoId }]], true)
+      await page.waitForFunction(() => lab.shown.chat.status === 'live')
+      const shows = (/** @type {unknown[]} */ wanted) =>
+        page
+          .waitForFunction((wanted) => JSON.stringify(lab.shown.chat.messages.map(({ body, reactions, quoted, deleted, change }) => [body, reactions.me, quoted?.body ?? null, deleted, change])) === JSON.stringify(wanted), wanted, { timeout: 15_000 })
+          .catch(async (error) => assert.fail(`${await page.evaluate(() => JSON.stringify(lab.shown.chat.messages))}: ${error.message}`))
+      const ids = await page.evaluate((id) => {
+        const { send, react } = lab.shown.chat
+        react(id, '\u2764')
+        return [send('yess', { replyTo: 1 }), send('when?')]
+      }, id)
+      await shows([['dinner?', '\u2764\uFE0F', null, false, null], ['yess', null, 'dinner?', false, null], ['when?', null, null, false, null]])
+      await page.waitForFunction(() => lab.shown.chat.messages.every(({ status }) => status === 'sent'))
+      await page.evaluate(([one, two]) => {
+        lab.shown.chat.edit(one, 'yes')
+        lab.shown.chat.unsend(two)
+      }, ids)
+      await shows([['dinner?', '\u2764\uFE0F', null, false, null], ['yes', null, 'dinner?', false, null], ['', null, null, true, null]])
+      const { messages, last_rev } = await ana.table()
+      assert.deepEqual([messages.map(({ body }) => body), last_rev], [['dinner?', 'yes', ''], 3])
+      assert.deepEqual(said, [])
+    })
+
+    test('what is said while the WebAssembly loads can be rewritten and taken back, and may be a reply; in StrictMode', async (t) => {
+      const { page, others: [ana], show } = await visit(t, 1, 'development')
+      await ana.says('dinner?')
+      let load = () => {}
+      const loading = new Promise((done) => (load = () => done(undefined)))
+      await page.route(/core_bg/, async (route) => {
+        await loading
+        await route.continue()
+      })
+      await show([['chat', 'chat', { other: ana.mongoId }]], true)
+      const early = await page.evaluate(async () => {
+        const { send, edit, unsend, react } = lab.shown.chat
+        const ids = [send('yess', { replyTo: 1 }), send('no'), send('when?')]
+        edit(ids[0], 'yes')
+        unsend(ids[1])
+        react(ids[2], '👍')
+        edit(ids[1], 'yes')
+        const codes = ['', 'x'.repeat(4001), 5].map((body) => {
+          try {
+            edit(ids[0], body)
+          } catch ({ code }) {
+            return code
+          }
+        })
+        while (lab.shown.chat.messages.length !== 2) await new Promise((done) => setTimeout(done))
+        return { ids, codes, compiles: seen.compiles, frozen: lab.shown.chat.messages.every(Object.isFrozen), messages: lab.shown.chat.messages.map(({ createdAt: _, ...message }) => message) }
+      })
+      const bubble = { seq: null, sender: 'me', status: 'sending', editedAt: null, deleted: false, quoted: null, reactions: { me: null, them: null }, canEdit: true, canUnsend: true, change: null }
+      assert.deepEqual(early, {
+        ids: early.ids,
+        codes: ['message-empty', 'message-too-long', 'invalid-options'],
+        compiles: 0,
+        frozen: true,
+        messages: [{ ...bubble, id: early.ids[0], body: 'yes', replyTo: 1 }, { ...bubble, id: early.ids[2], body: 'when?', replyTo: null }],
+      })
+      load()
+      await page.waitForFunction(() => lab.shown.chat.messages.filter(({ sender, status }) => sender === 'me' && status === 'sent').length === 2)
+      const quoted = await page.evaluate(() => lab.shown.chat.messages.map(({ quoted }) => quoted?.body ?? null))
+      assert.deepEqual(quoted, [null, 'dinner?', null])
+      const { messages, last_rev } = await ana.table()
+      assert.deepEqual([messages.map(({ id, body, reply_to }) => [id, body, reply_to]).slice(1), last_rev], [[[early.ids[0], 'yes', 1], [early.ids[2], 'when?', undefined]], 0])
+    })
+
+    test('where the WebAssembly cannot load, an edit of what was said tries again', async (t) => {
+      const { page, others: [ana], show } = await visit(t, 1)
+      await page.route(/core_bg|inline/, (route) => route.abort())
+      await show([['chat', 'chat', { other: ana.mongoId }]])
+      const id = await page.evaluate(() => lab.shown.chat.send('hold on'))
+      await page.waitForFunction(() => lab.shown.chat.messages[0]?.status === 'error')
+      const jump = await page.evaluate(() => lab.shown.chat.jumpTo(1).catch(({ code }) => code))
+      assert.equal(jump, 'init-failed')
+      await page.unroute(/core_bg|inline/)
+      await page.evaluate((id) => lab.shown.chat.edit(id, 'here I am'), id)
+      await page.waitForFunction((id) => lab.shown.chat.messages.some((message) => message.id === id && message.status === 'sent'), id)
+      assert.deepEqual((await ana.table()).messages.map(({ body }) => body), ['here I am'])
+    })
+
+    test('jumpTo may come before the chat is open, from the effect of a child', async (t) => {
+      const { page, others: [ana], show } = await visit(t, 1)
+      for (let n = 1; n <= 9; n++) await ana.says(`message ${n}`)
+      await show([['chat', 'chat', { other: ana.mongoId, pageSize: 2, jump: 3 }]])
+      await page.waitForFunction(() => lab.jumps.length > 0)
+      assert.deepEqual(await page.evaluate(() => lab.jumps), ['there'])
+      assert.equal(await page.evaluate(() => lab.shown.chat.messages.some(({ seq }) => seq === 3) && lab.shown.chat.messages.at(-1).seq), 9)
     })
   })
 }

@@ -1,57 +1,19 @@
 // ChatInbox and receipts as the package gives them, in Chromium against the stand-in: what is shown, told and kept.
 import assert from 'node:assert/strict'
-import { copyFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { build } from 'esbuild'
-import { serveFiles } from './hosts.js'
+import { inboxPage } from './hosts.js'
 import { held, launch, packed, threads } from './support.js'
 
-const PAGE = join(import.meta.dirname, 'page')
 /** What 80 inboxes may leave behind: less than one object each. */
 const NEW_OBJECTS = 80
-const SOURCE = `import * as chat from 'chopped-chat/inbox'
-const { token, ...options } = globalThis.me
-const getToken = () => ({ access_token: token, expires_in: 3600 })
-const inbox = (more) => new chat.ChatInbox({ ...options, getToken, ...more })
-const session = (otherMongoId, more) => new chat.ChatSession({ ...options, otherMongoId, getToken, ensureThread: () => {}, ...more })
-const quiet = (ms = 50) => new Promise((done) => setTimeout(done, ms))
-const until = async (is) => {
-  for (const end = performance.now() + 20_000; !is(); await quiet(5)) {
-    if (performance.now() > end) throw new Error('waited 20 s until ' + is)
-  }
-}
-/** One that is live. */
-const live = async (session) => {
-  await session.open()
-  await until(() => session.getSnapshot().status === 'live')
-  return session
-}
-const marks = async () => {
-  // Opened by the package alone: who comes first makes the store.
-  if (!(await indexedDB.databases()).some(({ name }) => name === 'chopped-chat seen')) return []
-  const settled = (request) => new Promise((done, failed) => ((request.onsuccess = () => done(request.result)), (request.onerror = () => failed(request.error))))
-  const database = await settled(indexedDB.open('chopped-chat seen'))
-  const all = await settled(database.transaction('seen').objectStore('seen').getAll())
-  database.close()
-  return all
-}
-await chat.default()
-Object.assign(globalThis, { chat, inbox, session, live, quiet, until, marks })
-`
 
 /** @type {import('playwright-core').Browser} */
 let browser
-/** @type {Awaited<ReturnType<typeof serveFiles>>} */
+/** @type {Awaited<ReturnType<typeof inboxPage>>} */
 let files
 before(async () => {
   browser = await launch()
-  const dir = await (await packed())('inbox')
-  await writeFile(join(dir, 'page.js'), SOURCE)
-  await build({ entryPoints: { main: join(dir, 'page.js') }, outdir: join(dir, 'dist'), bundle: true, format: 'esm', target: 'es2022', logLevel: 'error' })
-  await copyFile(join(PAGE, 'index.html'), join(dir, 'dist/index.html'))
-  await copyFile(join(dir, 'node_modules/chopped-chat/inbox/core_bg.wasm'), join(dir, 'dist/core_bg.wasm'))
-  files = await serveFiles(join(dir, 'dist'))
+  files = await inboxPage(await (await packed())('inbox'))
 })
 after(async () => {
   await browser?.close()

@@ -12,6 +12,8 @@ use std::process::Command;
 pub enum Bench {
     /// From the click to the first page, near and far
     Open,
+    /// From the click to the list of conversations, and from a message to its line
+    Inbox,
     /// Broadcasts from the socket to the list
     Ingest,
     /// From send() to the bubble, to sent, to the other side

@@ -105,8 +105,8 @@ impl Variant {
     fn features(self) -> &'static str {
         match self {
             Variant::Core => "",
-            Variant::Inbox => "changes,inbox",
-            Variant::Debug => "changes,inbox,recording",
+            Variant::Inbox => "changes",
+            Variant::Debug => "changes,recording",
         }
     }
 }

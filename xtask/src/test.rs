@@ -100,14 +100,7 @@ impl Suite {
             Suite::Unit => {
                 cargo_test(
                     count,
-                    &[
-                        "--package",
-                        "chopped-chat",
-                        "--features",
-                        "chopped-chat/changes,chopped-chat/inbox",
-                        "--package",
-                        "xtask",
-                    ],
+                    &["--package", "chopped-chat", "--features", "chopped-chat/changes", "--package", "xtask"],
                 )?;
                 npm_test(count, "pkg-template", "tests")?;
                 npm_test(count, "www-example/backend", ".tests-built/tests")
@@ -152,9 +145,7 @@ fn lint(count: &mut Count) -> Result<()> {
         command.args(deny);
         Ok(command)
     })?;
-    for (title, features) in
-        [("clippy for wasm32", ""), ("clippy for wasm32, with all of it", "changes,inbox,recording")]
-    {
+    for (title, features) in [("clippy for wasm32", ""), ("clippy for wasm32, with all of it", "changes,recording")] {
         count.command(title, || {
             let mut command = WasmToolchain::ready()?.cargo()?;
             command

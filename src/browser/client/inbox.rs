@@ -63,6 +63,9 @@ impl Client {
             Output::InboxOpened(result) => inbox.opened(&result),
             Output::MoreLoaded(result) => inbox.more_loaded(&result),
             Output::Markers(thread, markers) => self.change(&thread, |view| view.set_markers(markers)),
+            #[cfg(feature = "changes")]
+            output => self.carry_out_change(output),
+            #[cfg(not(feature = "changes"))]
             _ => {}
         }
     }

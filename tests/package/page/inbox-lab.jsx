@@ -1,5 +1,5 @@
 // What the tests of the inbox's hooks steer: lists, badges and a chat that come and go.
-import { StrictMode } from 'react'
+import { StrictMode, useEffect } from 'react'
 import { flushSync } from 'react-dom'
 import { createRoot } from 'react-dom/client'
 import { useChat, useInbox, useSeen, useUnread } from 'chopped-chat/inbox/react'
@@ -7,6 +7,8 @@ import { useChat, useInbox, useSeen, useUnread } from 'chopped-chat/inbox/react'
 /** By name: what its hook gave last, and how often it rendered. */
 const shown = {}
 const renders = {}
+/** How each jump ended. */
+const jumps = []
 const note = (name, value) => {
   shown[name] = value
   renders[name] = (renders[name] ?? 0) + 1
@@ -30,12 +32,22 @@ function Badge({ name }) {
   return <b>{unread}</b>
 }
 
-function Chat({ name, other }) {
-  const chat = useChat({ ...options(), otherMongoId: other, ensureThread: () => {} })
+/** Its effect runs before the one that opens the chat. */
+function Jump({ chat: { jumpTo }, to }) {
+  useEffect(() => {
+    const told = (how) => () => jumps.push(how)
+    jumpTo(to).then(told('there'), ({ code }) => told(code)())
+  }, [jumpTo, to])
+  return null
+}
+
+function Chat({ name, other, jump, ...more }) {
+  const chat = useChat({ ...options(), otherMongoId: other, ensureThread: () => {}, ...more })
   const list = useSeen(chat)
   note(name, chat)
   return (
     <ol ref={list} style={{ height: 300, overflow: 'auto', margin: 0, padding: 0 }}>
+      {jump && <Jump chat={chat} to={jump} />}
       {chat.messages.map(({ id, seq, body }) => (
         <li key={id} data-seq={seq} style={{ display: 'block', height: body.startsWith('tall') ? 2000 : 40 }}>
           {body}
@@ -56,4 +68,4 @@ function show(parts, strict = false) {
   flushSync(() => root.render(strict ? <StrictMode>{all}</StrictMode> : all))
 }
 
-Object.assign(globalThis, { lab: { show, shown, renders } })
+Object.assign(globalThis, { lab: { show, shown, renders, jumps } })
