@@ -22,7 +22,7 @@ function claims(token) {
 const masked = (key, value) => {
   if (typeof value !== 'string') return value
   if (key === 'access_token') return maskToken(value)
-  return key === 'body' || key === '_body' ? value.replaceAll(/\S/gu, 'x') : value
+  return ['body', '_body', 'edit'].includes(key) ? value.replaceAll(/\S/gu, 'x') : value
 }
 
 /** Replaces what is secret in a line of JSON: tokens, and each letter of a message. */

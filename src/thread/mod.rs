@@ -332,6 +332,7 @@ impl Thread {
     }
 
     fn drive_reads<V>(&mut self, line: &mut Line<V>, access: &Access) {
+        self.settle_jump(line);
         self.drive_revs(line);
         let situation = Situation { known: self.ensure.is_known(), broadcasts: self.broadcasts(line.now()) };
         if self.reader.drive(line, &self.id, &mut self.timeline, situation, access) {
@@ -357,7 +358,6 @@ impl Thread {
         } else if self.reader.is_loaded() || self.from_cache {
             self.shown.opened(line, &self.id, Ok(()));
         }
-        self.settle_jump(line);
         let standing = Standing {
             open: self.sessions.open > 0,
             stopped: self.sessions.stopped.as_ref(),

@@ -184,6 +184,26 @@ impl Story {
         self.broadcast_events();
     }
 
+    /// Another page of `person` changes the message with the number `seq` by a function of the database.
+    pub fn changes(&mut self, person: &str, function: &str, seq: usize, value: Value) {
+        let id = self.server.threads["ana__ben"].rows[seq - 1]["id"].clone();
+        let argument = if function.starts_with("edit") { "_body" } else { "_emoji" };
+        let answer = self.server.change(self.now, person, function, &json!({"_id": id, argument: value}));
+        assert!(matches!(answer, Answer::Http { status: 200, .. }), "{answer:?}");
+        self.broadcast_events();
+    }
+
+    /// What is shown as sent: each message's text.
+    pub fn texts(&self) -> Vec<&str> {
+        let mut texts = Vec::new();
+        for message in &self.shown {
+            if let Message::Sent(row) = message {
+                texts.extend(row.value["body"].as_str());
+            }
+        }
+        texts
+    }
+
     fn broadcast_events(&mut self) {
         for (topic, event, payload) in core::mem::take(&mut self.server.events) {
             self.deliver(&format!("realtime:{topic}"), event, &payload);
