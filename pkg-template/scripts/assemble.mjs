@@ -67,8 +67,6 @@ async function code(wasm, outdir, entry, react) {
     target: 'es2022',
     legalComments: 'none',
     logLevel: 'warning',
-    // wasm-bindgen names such a file once for each import block; it is one module.
-    logOverride: { 'duplicate-object-key': 'silent' },
     plugins: [generated, apart],
   })
   await writeFile(join(outdir, 'core_bg.wasm'), bytes)

@@ -1,10 +1,14 @@
 // Short names between the WebAssembly and its glue. wasm-bindgen's hold hashes and mangled types, twice, and neither minifier
-// may touch them: a KiB and a half of what a page loads.
+// may touch them; our own modules it hands over whole, with the name of each function in them. Two KiB of what a page loads.
 
 const IMPORTS = 2
 const EXPORTS = 7
-/** The names that wasm-bindgen made; `memory` and the modules' own functions keep theirs. */
+/** The names that wasm-bindgen made; `memory` and the package's own functions keep theirs. */
 const GENERATED = /^(__wbg_|__wbindgen_|__externref_|wasm_bindgen_|chatsession_|chatinbox_)/
+/** Where our own modules lie. */
+const OURS = './snippets/'
+/** The one module that is left. */
+const MODULE = '_'
 
 /**
  * @param {Uint8Array} wasm what wasm-bindgen made
@@ -14,15 +18,21 @@ const GENERATED = /^(__wbg_|__wbindgen_|__externref_|wasm_bindgen_|chatsession_|
 export function shorten(wasm, glue) {
   /** @type {Map<string, string>} */
   const names = new Map()
-  /** @type {Map<string, string>} */
-  const modules = new Map()
-  /** @type {(map: Map<string, string>, name: string) => string} */
-  const short = (map, name) => {
-    const known = map.get(name) ?? `_${map.size.toString(36)}`
-    map.set(name, known)
+  /** What the wasm calls of our own modules. @type {Map<string, { module: string, name: string, as: string }>} */
+  const ours = new Map()
+  const short = (/** @type {string} */ name) => {
+    const known = names.get(name) ?? `_${names.size.toString(36)}`
+    names.set(name, known)
     return known
   }
-  const rename = (/** @type {string} */ name) => (GENERATED.test(name) ? short(names, name) : name)
+  const rename = (/** @type {string} */ name) => (GENERATED.test(name) ? short(name) : name)
+  const imported = (/** @type {string} */ module, /** @type {string} */ name) => {
+    if (!module.startsWith(OURS)) return rename(name)
+    // No word, so that it is not replaced in the glue.
+    const as = short(`${module} ${name}`)
+    ours.set(as, { module, name, as })
+    return as
+  }
 
   const input = new Reader(wasm)
   const output = new Writer()
@@ -35,8 +45,13 @@ export function shorten(wasm, glue) {
       const count = section.number()
       made.number(count)
       for (let i = 0; i < count; i++) {
-        if (id === IMPORTS) made.text(short(modules, section.text()))
-        made.text(rename(section.text()))
+        if (id === IMPORTS) {
+          const module = section.text()
+          made.text(MODULE)
+          made.text(imported(module, section.text()))
+        } else {
+          made.text(rename(section.text()))
+        }
         const start = section.at
         section.skipDescription(id === IMPORTS)
         made.bytes(section.buffer.subarray(start, section.at))
@@ -50,12 +65,13 @@ export function shorten(wasm, glue) {
   }
 
   const shortGlue = glue
-    .replace(/^( +)"(\.\/[^"]+)": (import\d+),$/gm, (line, indent, module, object) => {
-      const name = modules.get(module)
-      return name ? `${indent}"${name}": ${object},` : line
-    })
+    .replace(/^import \* as import\d+ from .*\n/gm, '')
+    .replace(/^ +"\.\/snippets\/[^"]+": import\d+,\n/gm, '')
+    .replace('"./core_bg.js": import0', `${MODULE}: import0`)
     .replace(/\b\w+\b/g, (word) => names.get(word) ?? word)
-  return { wasm: output.take(), glue: shortGlue }
+    .replace('const import0 = {', `const import0 = { ${[...ours.keys()].map((as) => `${as}, `).join('')}`)
+  const imports = [...ours.values()].map(({ module, name, as }) => `import { ${name} as ${as} } from '${module}'\n`)
+  return { wasm: output.take(), glue: imports.join('') + shortGlue }
 }
 
 const utf8 = { encode: new TextEncoder(), decode: new TextDecoder('utf-8', { fatal: true }) }
