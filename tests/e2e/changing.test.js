@@ -353,17 +353,37 @@ test('changing: the menu offers what may be done: nothing of the other’s to ch
   }
 })
 
-test('changing: an unsent draft is rewritten, or discarded', async () => {
+test('changing: a message that was never sent is rewritten, or discarded', async () => {
   const [ana, ben] = await pair()
   const [atAna, atBen] = await chatting(ana, ben)
-  await faults({ on: 'request', match: { path: path('insert_chat_message') }, do: { status: 503, body: {} } })
+  await atAna.context.setOffline(true)
+  await atAna.is('offline')
   for (const body of ['one', 'two']) await atAna.send(body)
   await atAna.edit('one', 'rather this')
   await atAna.bubble('rather this').waitFor()
   await atAna.unsend('two')
   await atAna.bubble('two').waitFor({ state: 'detached' })
-  await faults()
+  await atAna.context.setOffline(false)
   await agree([ana, ben], [[ana, atAna], [ben, atBen]], [{ body: 'rather this', edited: false }])
+})
+
+test('changing: of a message that may have arrived, an edit and an unsend reach what did', async () => {
+  const [ana, ben] = await pair()
+  const [atAna, atBen] = await chatting(ana, ben)
+  for (const [body, change, arrives, after] of /** @type {[string, () => Promise<unknown>, boolean, Partial<Row>[]][]} */ ([
+    ['one', () => atAna.edit('one', 'rather this'), true, [{ body: 'rather this' }]],
+    ['two', () => atAna.unsend('two'), true, [{ body: 'rather this' }, { deleted: true }]],
+    ['three', () => atAna.unsend('three'), false, [{ body: 'rather this' }, { deleted: true }]],
+  ])) {
+    await faults({ on: 'request', match: { method: 'POST', path: path('insert_chat_message') }, do: arrives ? { lose_answer: true } : { status: 503, body: {} } }, { on: 'broadcast', do: { drop: true } })
+    const tried = atAna.page.waitForRequest((request) => request.url().includes('insert_chat_message'))
+    await atAna.send(body)
+    await tried
+    await change()
+    await faults()
+    await agree([ana, ben], [[ana, atAna], [ben, atBen]], after)
+    assert.equal(await atAna.page.getByTestId('refused-change').count(), 0)
+  }
 })
 
 test('changing: by the keyboard alone: Tab, arrows, Esc and Enter; what was typed comes back after an edit', async () => {
@@ -491,7 +511,7 @@ test('changing: a screen reader hears of a message once, and of an edit or an un
   await atAna.react('second', '👍')
   await atBen.page.getByTestId('reactions').waitFor()
   await atAna.unsend('second')
-  await atBen.page.locator('[data-gone]').waitFor()
+  await atBen.page.locator('.message[data-gone]').waitFor()
   assert.deepEqual(await heard(), ['Ana: first'])
   assert.equal(await atBen.page.getByTestId('announcer').innerText(), '')
   await atAna.send('third')

@@ -122,7 +122,7 @@ async function secondThoughts(options) {
   await atAna.react('I’ll bring my goggles', '😂')
   await atBen.react('I’ll bring my goggles', '😂')
   await atAna.page.getByLabel('😂 by you and Ben').waitFor()
-  await atAna.page.locator('[data-gone]').waitFor()
+  await atAna.page.locator('.message[data-gone]').waitFor()
   await atAna.page.mouse.move(0, 0)
   return atAna
 }
