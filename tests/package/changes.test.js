@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, test } from 'node:test'
 import { inboxPage } from './hosts.js'
-import { launch, limit, packed, setting, threads } from './support.js'
+import { held, launch, limit, packed, setting, threads } from './support.js'
 
 const RPC = `${setting('SUPABASE_URL')}/rest/v1/rpc`
 const SEND = `${RPC}/insert_chat_message*`
@@ -11,6 +11,8 @@ const EDIT = `${RPC}/edit_chat_message`
 const UNSEND = `${RPC}/unsend_chat_message`
 const REACT = `${RPC}/react_chat_message`
 const CHANGES = [EDIT, UNSEND, REACT]
+/** What 80 sessions may leave behind: less than one object each. */
+const NEW_OBJECTS = 80
 const UNCHANGED = { editedAt: null, deleted: false, replyTo: null, quoted: null, reactions: { me: null, them: null }, change: null }
 
 /** @typedef {import('playwright-core').Page} Page */
@@ -569,4 +571,28 @@ test('where the database has no changes it says which file is missing, and messa
   await reachable(page)
   await act(page, id, 'retry')
   await tabled(ana, id, { body: 'two' })
+})
+
+test('a session that was closed and dropped is freed, with the timers of what may be changed', async (t) => {
+  const { page, ana } = await visit(t, { says: ['hello', 'again'], more: { pageSize: 1 } })
+  await sent(page, 'mine', { replyTo: 1 })
+  await page.evaluate(() => open.close())
+  const cycles = async (/** @type {number} */ times) => {
+    await page.evaluate(async ([other, times]) => {
+      for (let n = 0; n < times; n++) {
+        const one = session(other, { pageSize: 1 })
+        one.subscribe(() => one.getSnapshot())
+        await one.open()
+        await one.jumpTo(1)
+        one.close()
+      }
+      // Its storage, which is closed with it, has timers of 2 s.
+      await quiet(2100)
+    }, [ana.mongoId, times])
+    return held(page)
+  }
+  const early = await cycles(20)
+  const late = await cycles(80)
+  t.diagnostic(`${late.objects - early.objects} objects more after 80 sessions`)
+  assert.ok(late.objects - early.objects < NEW_OBJECTS, `${late.objects - early.objects} objects more after 80 sessions`)
 })
