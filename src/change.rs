@@ -115,6 +115,33 @@ impl PendingChange {
         true
     }
 
+    /// An earlier page wanted `older` of the same message: that still holds where this one wants nothing else.
+    pub fn restore(&mut self, older: PendingChange) {
+        if self.is_unsent() || older.is_unsent() {
+            *self = PendingChange { unsend: true, ..PendingChange::of(self.id) };
+            return;
+        }
+        let keeps = |kind| match kind {
+            Kind::Edit => self.edit.is_none(),
+            Kind::React => self.reaction.is_none(),
+            Kind::Unsend => !self.unsend,
+        };
+        let refused = older.refused.filter(|(kind, _)| keeps(*kind));
+        self.unsend |= older.unsend;
+        self.edit = self.edit.take().or(older.edit);
+        self.reaction = self.reaction.take().or(older.reaction);
+        // Of two refusals that of the reaction is forgotten.
+        match (&self.refused, refused) {
+            (Some((Kind::React, _)), Some(refused)) => {
+                self.reaction = None;
+                self.refused = Some(refused);
+            }
+            (Some(_), Some((Kind::React, _))) => self.reaction = None,
+            (Some(_), _) => {}
+            (None, refused) => self.refused = refused,
+        }
+    }
+
     /// What is to be asked for next.
     pub fn next(&self) -> Option<Change> {
         let unsend = self.unsend.then_some(Change::Unsend);
@@ -224,6 +251,24 @@ mod tests {
         change.refuse(&edit("one"), Code::Refused.into());
         assert!(change.take_refused());
         assert_eq!((change.next(), change.edit.clone()), (Some(react(Some("a"))), None));
+    }
+
+    #[test]
+    fn what_an_earlier_page_wanted_still_holds() {
+        let mut change = pending(&[react(None)]);
+        change.restore(pending(&[edit("one"), react(Some("a"))]));
+        assert_eq!((change.edit.as_deref(), change.reaction.clone()), (Some("one"), Some(None)));
+        let mut refused = pending(&[edit("two")]);
+        refused.refuse(&edit("two"), Code::Refused.into());
+        let mut change = pending(&[react(None)]);
+        change.restore(refused.clone());
+        assert_eq!((change.next(), change.refused.is_some()), (Some(react(None)), true));
+        let mut change = pending(&[edit("three")]);
+        change.restore(refused);
+        assert_eq!((change.next(), change.refused), (Some(edit("three")), None), "it is another text");
+        let mut change = pending(&[edit("three")]);
+        change.restore(pending(&[Change::Unsend]));
+        assert_eq!((change.next(), change.edit), (Some(Change::Unsend), None));
     }
 
     #[test]

@@ -76,13 +76,16 @@ impl Changes {
         }
     }
 
-    /// Puts in what an earlier page left. What this one wants of the same message is newer.
+    /// Puts in what an earlier page left.
     pub fn restore<V>(&mut self, line: &mut Line<V>, thread: &ThreadId, changes: Vec<PendingChange>) {
         for change in changes {
-            if self.of(change.id).is_none() && !change.is_empty() {
-                self.pending.push(change);
-                self.tell(line, thread, self.pending.len() - 1);
-            }
+            let at = self.pending.iter().position(|pending| pending.id == change.id);
+            let at = at.unwrap_or_else(|| {
+                self.pending.push(PendingChange::of(change.id));
+                self.pending.len() - 1
+            });
+            self.pending[at].restore(change);
+            self.tell(line, thread, at);
         }
     }
 
@@ -197,8 +200,8 @@ impl Changes {
                 line.fail(&mut self.backoff, 0);
                 return Fact::Nothing;
             }
-            // It never came to be sent.
-            Outcome::Refused(error) if error.code == Code::NotYours && change == Change::Unsend && !is_here(id) => {
+            // It never came to be sent, or is not there any more.
+            Outcome::Refused(error) if error.code == Code::NotYours && !is_here(id) => {
                 self.forget(line, thread, id);
                 return Fact::Nothing;
             }

@@ -16,6 +16,8 @@ impl Sender {
     /// Gives a message that the server does not have another text. One that was refused is sent again.
     pub fn rewrite<V>(&mut self, line: &mut Line<V>, place: Place, id: MessageId, body: Rc<str>) {
         let Some(index) = self.outbox.position(id) else { return };
+        // It is another text that a proxy looks at from now on.
+        self.blocked.take_if(|blocked| blocked.message == id);
         if let Some(message) = self.outbox.rewrite(index, body) {
             line.emit(Output::Store(place.thread.clone(), message.clone()));
             let message = Message::Pending(message.clone());

@@ -135,6 +135,16 @@ impl Server {
         http(200, self.threads[&thread].rows[index].clone())
     }
 
+    /// The bodies of a thread are emptied, and nobody is told row by row.
+    pub fn erase(&mut self, now: u64, thread: &str) {
+        for index in 0..self.threads[thread].rows.len() {
+            let mut row = self.threads[thread].rows[index].clone();
+            row["body"] = "".into();
+            self.put(now, thread, index, row);
+        }
+        self.events.clear();
+    }
+
     /// A row becomes another: it gets a number, and those who may know are told.
     fn put(&mut self, now: u64, thread: &str, index: usize, mut row: Value) {
         let table = self.threads.get_mut(thread).expect("found above");

@@ -78,6 +78,7 @@ pub struct Tab {
     pub cache: BTreeMap<ThreadId, Vec<Value>>,
     /// What is written once storage has been read, while it is being read: until then its order is not known.
     unwritten: Option<BTreeMap<MessageId, (ThreadId, PendingMessage)>>,
+    unwritten_changes: Option<BTreeMap<MessageId, Option<(ThreadId, PendingChange)>>>,
     /// True time of the incarnation's start, plus all that its monotonic clock slept through.
     pub mono_zero: u64,
     /// Wall clock minus true time, in ms.
@@ -154,6 +155,7 @@ impl Tab {
             seen: BTreeMap::new(),
             cache: BTreeMap::new(),
             unwritten: None,
+            unwritten_changes: None,
             mono_zero: 0,
             wall_offset: 0,
             asleep_since: 0,
@@ -187,6 +189,7 @@ impl Tab {
         self.asked.clear();
         self.stalled = None;
         self.unwritten = Some(BTreeMap::new());
+        self.unwritten_changes = Some(BTreeMap::new());
         let config =
             Config { supabase_url: "https://model".into(), anon_key: "anon".into(), my_id: self.person.into(), seed };
         if let Some(recording) = &mut self.recording {
@@ -198,6 +201,16 @@ impl Tab {
     /// Storage has been read.
     pub fn restored(&mut self) {
         self.storage.extend(self.unwritten.take().unwrap_or_default());
+    }
+
+    /// The changes in storage have been read.
+    pub fn changes_restored(&mut self) {
+        for (id, change) in self.unwritten_changes.take().unwrap_or_default() {
+            match change {
+                Some(change) => self.stored_changes.insert(id, change),
+                None => self.stored_changes.remove(&id),
+            };
+        }
     }
 
     /// Ends the page without a word. Returns the messages that were not written yet.
@@ -213,6 +226,7 @@ impl Tab {
         self.lines.clear();
         self.inbox = None;
         self.markers.clear();
+        self.unwritten_changes = None;
         let unwritten = self.unwritten.take().unwrap_or_default();
         unwritten.into_keys().filter(|id| !self.storage.contains_key(id)).collect()
     }
@@ -294,10 +308,8 @@ impl Tab {
                     }
                     self.screens.remove(&thread);
                 }
-                Output::StoreChange(thread, change) => {
-                    self.stored_changes.insert(change.id, (thread, change));
-                }
-                Output::UnstoreChange(_, id) => drop(self.stored_changes.remove(&id)),
+                Output::StoreChange(thread, change) => self.write_change(change.id, Some((thread, change))),
+                Output::UnstoreChange(_, id) => self.write_change(id, None),
                 Output::Changing(_, id, change) => {
                     match change {
                         Some(change) => self.changing.insert(id, change),
@@ -340,6 +352,14 @@ impl Tab {
         }
         self.check_inbox().map_err(|why| format!("{}'s inbox: {why}", self.person))?;
         Ok(rest)
+    }
+
+    fn write_change(&mut self, id: MessageId, change: Option<(ThreadId, PendingChange)>) {
+        match (&mut self.unwritten_changes, change) {
+            (Some(unwritten), change) => drop(unwritten.insert(id, change)),
+            (None, Some(change)) => drop(self.stored_changes.insert(id, change)),
+            (None, None) => drop(self.stored_changes.remove(&id)),
+        }
     }
 
     fn apply_inbox(&mut self, diff: InboxDiff) -> Result<(), String> {

@@ -346,6 +346,8 @@ fn where_every_other_broadcast_is_lost_reads_do_not_become_as_many() {
 #[test]
 fn a_server_that_gives_less_than_a_page_hides_nothing() {
     let mut story = Story::closed();
+    // It is what PostgREST gives of rows; a page made by a function is one.
+    story.server.no_changes = true;
     story.server.max_rows = 30;
     story.ben_writes(120);
     story.open();
@@ -512,9 +514,7 @@ fn what_was_erased_goes_from_the_screen() {
     let mut story = Story::live();
     story.ben_writes(3);
     story.pass(ROUND_TRIP);
-    for row in &mut story.server.threads.get_mut("ana__ben").expect("the thread").rows {
-        row["body"] = json!("");
-    }
+    story.server.erase(story.now, "ana__ben");
     let socket = story.socket.expect("a socket");
     let topic = thread().topic();
     let head = [4, topic.len() as u8, 6, 10, 1];

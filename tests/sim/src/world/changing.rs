@@ -129,6 +129,8 @@ impl World {
     /// What an earlier life of the tab left.
     pub(super) fn restore_changes(&mut self, tab: TabId) -> Result<(), String> {
         let stored: Vec<_> = self.tabs[tab].stored_changes.values().cloned().collect();
+        // What this page wrote meanwhile is written behind what it took over.
+        self.tabs[tab].changes_restored();
         for (thread, change) in stored {
             self.feed(tab, Input::RestoreChanges { thread, changes: vec![change] })?;
         }
