@@ -202,7 +202,10 @@ impl Changes {
             }
             // It never came to be sent, or is not there any more.
             Outcome::Refused(error) if error.code == Code::NotYours && !is_here(id) => {
-                self.forget(line, thread, id);
+                self.alter(line, thread, id, |pending| {
+                    pending.done(&change);
+                    true
+                });
                 return Fact::Nothing;
             }
             Outcome::Refused(error) if error.code == Code::SetupMissing => {

@@ -2,6 +2,7 @@
 
 use super::{TabId, World};
 use crate::tab::Tab;
+use chopped_chat::change::Kind;
 use chopped_chat::{Change, Input, Message, MessageId, Sender, ThreadId};
 
 /// What somebody wants to become of a message.
@@ -73,10 +74,13 @@ impl World {
             Change::React(_) => "page: react",
         });
         trace!(self, "{}{tab} changes {}: {change:?}", self.tabs[tab].person, id.text());
-        // What is not sent may be discarded, and may come to be sent all the same. Another's can't be unsent.
+        // What is not sent may be discarded, and may come to be sent all the same. Another's can't be changed.
         let message = self.tabs[tab].screens[thread].messages.iter().find(|message| message.id() == id);
-        let mine = matches!(message, Some(Message::Sent(row)) if row.sender == Sender::Me);
-        let settled = change == Change::Unsend && !mine;
+        let settled = match message {
+            Some(Message::Sent(row)) if row.sender == Sender::Me => false,
+            Some(Message::Sent(_)) => change.kind() != Kind::React,
+            _ => change == Change::Unsend,
+        };
         self.intents.push(Intent { tab, thread: thread.clone(), id, change: change.clone(), settled });
         self.feed(tab, Input::Change { thread: thread.clone(), id, change })
     }
