@@ -442,6 +442,16 @@ test('changing: by the keyboard alone: Tab, arrows, Esc and Enter; what was type
   await page.getByTestId('chat-modal').waitFor({ state: 'detached' })
 })
 
+test('changing: the menu of a message opens a little above the end too, where the list follows what comes in', async () => {
+  const [ana, ben] = await pair()
+  await seed(ana, ben, bodies(40))
+  const window = await open(ana)
+  await window.chatWith(ben)
+  await window.is('live')
+  await window.page.getByTestId('messages').evaluate((list) => list.scrollBy({ top: -30 }))
+  await window.menu('message 38')
+})
+
 test('changing: an edit that was left, by the chat’s end or a reload, is taken up where it was', async () => {
   const { people, windows } = await said()
   const [atAna] = windows

@@ -14,8 +14,8 @@ test('130 messages come as 50, 50 and 30, without a repeat or a hole, and the re
   /** @type {number[]} */
   const pages = []
   window.page.on('response', async (response) => {
-    const isRead = response.request().method() === 'POST' && response.url().includes('/rest/v1/rpc/list_chat_messages')
-    if (isRead) pages.push((await response.json()).length)
+    const isRead = response.request().method() === 'POST' && response.url().includes('/rest/v1/rpc/list_chat_page')
+    if (isRead) pages.push((await response.json()).messages.length)
   })
   await window.chatWith(ben)
   await window.is('live')
@@ -48,7 +48,7 @@ test('sent before the first page is there: nothing claims to be the start of the
   const { page } = window
   let answer = () => {}
   const held = new Promise((done) => (answer = () => done(undefined)))
-  await page.route('**/rest/v1/rpc/list_chat_messages*', async (route) => {
+  await page.route('**/rest/v1/rpc/list_chat_page*', async (route) => {
     await held
     await route.continue()
   })

@@ -23,7 +23,7 @@ const asking = (/** @type {string} */ path) => (/** @type {object} */ effect, pr
 const sending = asking(SEND)
 const marking = asking('/rest/v1/rpc/mark_chat')
 // The table and the list, which the baseline reads, and the functions, which ours calls.
-const READS = ['/rest/v1/chat_messages', '/rest/v1/rpc/list_chat_messages', '/rest/v1/rpc/sync_chat', '/rest/v1/rpc/list_chat_threads']
+const READS = ['/rest/v1/chat_messages', '/rest/v1/rpc/list_chat_messages', '/rest/v1/rpc/list_chat_page', '/rest/v1/rpc/sync_chat', '/rest/v1/rpc/list_chat_threads']
 const reading = (/** @type {object} */ effect, probability = 0.5) => READS.map((path) => ({ on: 'request', match: { path }, do: effect, probability }))
 
 /** What the server and the network do for a while. @typedef {Record<string, object | object[]>} Kinds */

@@ -14,6 +14,7 @@ export function useChatScroll(messages: readonly ChatMessage[], firstUnread: num
   const following = useRef(true)
   const begun = useRef(false)
   const lastTop = useRef(0)
+  const lastHeight = useRef(0)
   const anchor = useRef<{ id: string; top: number }>(undefined)
   const newestId = useRef<string>(undefined)
   const newestSeq = messages.reduce((newest, { seq }) => Math.max(newest, seq ?? 0), 0)
@@ -49,7 +50,8 @@ export function useChatScroll(messages: readonly ChatMessage[], firstUnread: num
       following.current = isNearEnd(element)
       setSeenSeq(following.current ? newestSeq : (firstUnread ?? 1) - 1)
     } else if (following.current || hasJustSent || held === undefined) {
-      toEnd()
+      // Who reads a little above the end, and presses something there, must not have it moved away by that.
+      if (hasJustSent || element.scrollHeight !== lastHeight.current) toEnd()
       setSeenSeq(newestSeq)
     } else if (anchor.current !== undefined) {
       const pushed = held.offsetTop - anchor.current.top
@@ -58,6 +60,7 @@ export function useChatScroll(messages: readonly ChatMessage[], firstUnread: num
     }
 
     lastTop.current = element.scrollTop
+    lastHeight.current = element.scrollHeight
     anchor.current = firstInView(element)
   })
 
