@@ -9,6 +9,8 @@ import { put, remove } from './values.js'
 pages.messages = 'page'
 
 const NONE = Object.freeze({ me: null, them: null })
+/** Clocks that differ by less are the same, in ms. */
+const CLOCKS_DIFFER = 2000
 /** The longest wait of a timer, in ms. */
 const LONGEST = 2 ** 31 - 1
 
@@ -146,10 +148,14 @@ export class Changes {
     if (plain) this.#put(at, 1, plain)
   }
 
-  /** For how long messages can be changed, in seconds, by the server's clock. */
-  setWindows(edit, unsend, now) {
-    this.#windows = { edit: edit ?? null, unsend: unsend ?? null, ahead: Date.parse(now) - Date.now() }
-    this.#look()
+  /** For how long messages can be changed, in seconds, by the server's clock. Whether that makes a difference. */
+  setWindows(edit = null, unsend = null, now) {
+    const ahead = Date.parse(now) - Date.now()
+    const known = this.#windows
+    // Every page that is read says it again, as late as it is under way.
+    if (known && known.edit === edit && known.unsend === unsend && Math.abs(known.ahead - ahead) < CLOCKS_DIFFER) return false
+    this.#windows = { edit, unsend, ahead }
+    return this.#look()
   }
 
   /** What may still be done with a message. */

@@ -41,7 +41,7 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn set(this: &JsChanges, id: &str, change: &JsValue);
     #[wasm_bindgen(method, js_name = setWindows)]
-    fn set_windows(this: &JsChanges, edit: Option<f64>, unsend: Option<f64>, now: &str);
+    fn set_windows(this: &JsChanges, edit: Option<f64>, unsend: Option<f64>, now: &str) -> bool;
     #[wasm_bindgen(method, getter)]
     fn extras(this: &JsChanges) -> JsValue;
 
@@ -119,10 +119,10 @@ impl Changes {
         self.messages.set(&id.text(), &change.map_or(JsValue::UNDEFINED, value));
     }
 
-    /// For how long messages can be changed.
-    pub fn set_windows(&self, windows: &Windows) {
+    /// For how long messages can be changed. Returns whether that makes a difference.
+    pub fn set_windows(&self, windows: &Windows) -> bool {
         let seconds = |window: Option<u64>| window.map(|seconds| seconds as f64);
-        self.messages.set_windows(seconds(windows.edit), seconds(windows.unsend), &windows.now);
+        self.messages.set_windows(seconds(windows.edit), seconds(windows.unsend), &windows.now)
     }
 
     /// The function that tells what storage is to keep of a message.

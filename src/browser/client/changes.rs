@@ -53,10 +53,11 @@ impl Client {
                 }
             }
             Output::Windows(windows) => {
-                for view in &mut *self.views.threads.borrow_mut() {
-                    view.changes.set_windows(&windows);
-                    view.touch();
-                }
+                let mut views = self.views.threads.borrow_mut();
+                let changed = views.iter_mut().filter(|view| view.changes.set_windows(&windows));
+                let changed: Vec<ThreadId> = changed.map(|view| view.thread.clone()).collect();
+                drop(views);
+                changed.iter().for_each(|thread| self.change(thread, View::touch));
             }
             _ => {}
         }
