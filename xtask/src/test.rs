@@ -328,6 +328,10 @@ fn e2e(count: &mut Count) -> Result<()> {
     if let Err(error) = &webkit {
         println!("  no WebKit, left out: {error:#}");
     }
+    let firefox = firefox::browser();
+    if firefox.is_none() {
+        println!("  no Firefox on PATH: left out (set FIREFOX to the path of one)");
+    }
     let screenshots = paths::target().join("screenshots");
     fs::create_dir_all(&screenshots).with_context(|| format!("could not make {}", screenshots.display()))?;
     build::package()?;
@@ -346,6 +350,7 @@ fn e2e(count: &mut Count) -> Result<()> {
             .env("BACKEND_URL", example.backend_url())
             .env("CHROMIUM", chromium)
             .envs(webkit.ok().map(|driver| ("WEBKIT_DRIVER", driver)))
+            .envs(firefox.map(|program| ("FIREFOX", program)))
             .env("SCREENSHOTS", &screenshots)
             // For what the command itself answers.
             .env("XTASK", env::current_exe().context("where is xtask?")?)
