@@ -459,8 +459,13 @@ impl World {
             Event::FrameDelivered(tab, life, socket, frame) => {
                 if self.tabs[tab].life == life && self.tabs[tab].online {
                     trace!(self, "{}{tab} hears {}", self.tabs[tab].person, show_frame(&frame));
+                    // Of what the page has closed it hears nothing.
+                    let open = |topic: &str| match topic.strip_prefix("realtime:chat:") {
+                        Some(id) => self.tabs[tab].open.iter().any(|(thread, n)| thread.as_str() == id && *n > 0),
+                        None => self.tabs[tab].inboxes > 0,
+                    };
                     let wanted = self.conn_of(tab, life, socket).is_some();
-                    if matches!(&frame, Frame::Text(text) if wanted && text[4]["message"].as_str().is_some_and(is_about_replication))
+                    if matches!(&frame, Frame::Text(text) if wanted && open(text[2].as_str().unwrap_or_default()) && text[4]["message"].as_str().is_some_and(is_about_replication))
                     {
                         self.tabs[tab].told_ready_at.get_or_insert(self.now);
                     }
