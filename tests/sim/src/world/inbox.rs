@@ -152,7 +152,9 @@ impl World {
                 return Some(format!("{} shows markers {shown:?}, and they are {there:?}", thread.as_str()));
             }
             let rows = self.server.threads.get(thread.as_str()).map_or(&[][..], |table| &table.rows);
-            let newest = rows.iter().rev().find(|row| row["sender_mongo_id"] != tab.person);
+            // Of what is unsent nobody has to say that it came.
+            let is_theirs = |row: &&Value| row["sender_mongo_id"] != tab.person && row["deleted_at"].is_null();
+            let newest = rows.iter().rev().find(is_theirs);
             let newest = newest.and_then(|row| row["seq"].as_u64()).unwrap_or(0);
             let delivered = self.server.marker(thread.as_str(), tab.person).map_or(0, |marker| marker.delivered);
             if receipts && delivered < newest {
