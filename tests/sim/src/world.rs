@@ -1162,6 +1162,7 @@ impl World {
                         sent.discarded = true;
                     }
                     trace!(self, "discards {}", id.text());
+                    self.forget_intents_of(id);
                     self.feed(tab, Input::Discard { thread, id })
                 }
                 None => Ok(()),
@@ -1472,6 +1473,7 @@ impl World {
                     let blocked = self.sent.iter_mut().find(|sent| sent.id == id && sent.body.starts_with('#'));
                     if let Some(sent) = blocked {
                         sent.discarded = true;
+                        self.forget_intents_of(id);
                         self.feed(tab, Input::Discard { thread: thread.clone(), id })?;
                     } else {
                         self.retry(tab, thread.clone(), Some(id))?;

@@ -118,6 +118,11 @@ impl World {
         self.intents.iter_mut().for_each(|intent| intent.settled = true);
     }
 
+    /// Somebody discards a message: it may come to be sent all the same, as it was or as it was to be.
+    pub(super) fn forget_intents_of(&mut self, id: MessageId) {
+        self.intents.iter_mut().filter(|intent| intent.id == id).for_each(|intent| intent.settled = true);
+    }
+
     /// In the calm, people give up what was refused.
     pub(super) fn settle_refused(&mut self) -> Result<(), String> {
         for tab in 0..self.tabs.len() {
