@@ -354,6 +354,11 @@ impl Tab {
         Ok(rest)
     }
 
+    /// The messages of which a change is not written yet.
+    pub fn unwritten_changes(&self) -> Vec<MessageId> {
+        self.unwritten_changes.iter().flat_map(|unwritten| unwritten.keys().copied()).collect()
+    }
+
     fn write_change(&mut self, id: MessageId, change: Option<(ThreadId, PendingChange)>) {
         match (&mut self.unwritten_changes, change) {
             (Some(unwritten), change) => drop(unwritten.insert(id, change)),

@@ -1343,7 +1343,11 @@ impl World {
                 self.hit(if sending { "fault: tab killed while sending" } else { "fault: tab killed" });
                 trace!(self, "{}{tab} dies", self.tabs[tab].person);
                 let life = self.tabs[tab].life;
+                for id in self.tabs[tab].unwritten_changes() {
+                    self.forget_intents_of(id);
+                }
                 for id in self.tabs[tab].kill() {
+                    self.forget_intents_of(id);
                     // It may be there or not, as in any write that was cut short.
                     self.sent.iter_mut().filter(|sent| sent.id == id).for_each(|sent| sent.discarded = true);
                 }

@@ -179,6 +179,10 @@ impl World {
             let unsent = self.intents[..n].iter().filter(later).any(|older| older.change == Change::Unsend);
             let Some(table) = self.server.threads.get(intent.thread.as_str()) else { continue };
             let Some(index) = table.rows.iter().position(|row| row["id"] == intent.id.text()) else { continue };
+            // Whatever else was wanted of a message that is unsent is refused, and of two refusals one is shown.
+            if table.rows[index]["deleted_at"].is_string() && intent.change != Change::Unsend {
+                continue;
+            }
             let done = |row: &serde_json::Value| match &intent.change {
                 Change::Edit(body) => row["body"] == **body,
                 Change::Unsend => row["deleted_at"].is_string(),
