@@ -230,6 +230,7 @@ fn read_line<V: Json>(part: &V, me: &str) -> Option<Record> {
         read: part.number(read).unwrap_or(0),
         delivered: part.number(delivered).unwrap_or(0),
     };
+    let rev = part.number("last_rev").unwrap_or(0);
     Some(Record {
         thread,
         marked: true,
@@ -237,10 +238,11 @@ fn read_line<V: Json>(part: &V, me: &str) -> Option<Record> {
         mine: progress("read", "delivered"),
         theirs: progress("other_read", "other_delivered"),
         newest: Some(Newest {
-            message: Preview { rev: part.number("last_rev").unwrap_or(0), ..Preview::read(&part.get("message")?, me)? },
+            message: Preview { rev, ..Preview::read(&part.get("message")?, me)? },
             at: part.text("last_message_at")?,
             unread: hint::unread(part)?,
             counted: true,
+            rev,
         }),
     })
 }

@@ -39,6 +39,8 @@ pub(super) struct Newest {
     pub unread: u32,
     /// Whether that is certain.
     pub counted: bool,
+    /// The newest change that is known of any of its messages. The one shown may be as an older one left it.
+    pub rev: u64,
 }
 
 /// Whether what is known is the whole of it.
@@ -71,14 +73,15 @@ impl Progress {
 impl Newest {
     /// A message changed that is not newer: this one, perhaps.
     fn changed(&mut self, message: Preview) -> Fact {
-        if message.rev <= self.message.rev {
-            return Fact::Known;
-        }
-        if message.seq == self.message.seq {
+        let rev = message.rev;
+        let shown = message.seq == self.message.seq && rev > self.message.rev;
+        if shown {
             self.message = message;
-        } else {
-            self.message.rev = message.rev;
         }
+        if rev <= self.rev {
+            return if shown { Fact::Exact } else { Fact::Known };
+        }
+        self.rev = rev;
         // What was unsent may have been unread.
         if self.unread == 0 || mutated(Mutation::TombstoneIsUnread) {
             return Fact::Exact;
@@ -132,9 +135,8 @@ impl Record {
         let (before, certain) = (self.unread(seen), self.newest.as_ref().is_none_or(|newest| newest.counted));
         let unread = if counts { (before + 1).min(MOST) } else { before };
         let counted = certain && seq == last + 1 || mutated(Mutation::CountUp);
-        let rev = self.newest.as_ref().map_or(0, |newest| newest.message.rev).max(message.rev);
-        let message = Preview { rev, ..message };
-        self.newest = Some(Newest { at: message.created_at.clone(), message, unread, counted });
+        let rev = self.newest.as_ref().map_or(0, |newest| newest.rev).max(message.rev);
+        self.newest = Some(Newest { at: message.created_at.clone(), message, unread, counted, rev });
         if counted { Fact::Exact } else { Fact::Doubted }
     }
 
@@ -147,7 +149,7 @@ impl Record {
         };
         newest.unread = match counted {
             // As of what is known here: one more may have been sent since, or unsent.
-            Some(count) if count.seq == last && count.rev >= newest.message.rev => count.unread,
+            Some(count) if count.seq == last && count.rev >= newest.rev => count.unread,
             // Whatever comes up to that number is read already.
             _ if read >= last => 0,
             _ if !raised => return Fact::Known,
@@ -211,12 +213,16 @@ mod tests {
         assert_eq!(record.came(preview(2, Sender::Them), 0), Fact::Known, "as it was before");
         assert_eq!(record.came(changed(1, 2), 0), Fact::Doubted);
         assert_eq!(record.last_seq(), 2);
+        assert_eq!(record.came(changed(1, 4), 0), Fact::Doubted);
+        let late = Preview { body: "late".into(), ..changed(2, 3) };
+        assert_eq!(record.came(late, 0), Fact::Exact, "a change of another message came before it");
+        assert_eq!(record.newest.as_ref().unwrap().message.body, "late");
         let read = Progress { read: 1, delivered: 2 };
         assert_eq!(record.marked_mine(read, count(2, 1)), Fact::Doubted, "of before the change");
-        assert_eq!(record.marked_mine(read, Some(Count { unread: 1, seq: 2, rev: 2 })), Fact::Exact);
+        assert_eq!(record.marked_mine(read, Some(Count { unread: 1, seq: 2, rev: 4 })), Fact::Exact);
         record.marked_mine(Progress { read: 2, delivered: 2 }, None);
-        assert_eq!(record.came(changed(2, 3), 0), Fact::Exact, "all is read");
-        let gone = Preview { deleted: true, rev: 4, ..preview(3, Sender::Them) };
+        assert_eq!(record.came(changed(2, 5), 0), Fact::Exact, "all is read");
+        let gone = Preview { deleted: true, rev: 6, ..preview(3, Sender::Them) };
         assert_eq!(record.came(gone, 0), Fact::Exact);
         assert_eq!(record.unread(0), 0, "nobody has to read what is gone");
     }
