@@ -5,7 +5,7 @@ use crate::change::{Kind, PendingChange};
 use crate::error::{ChatError, Code};
 use crate::json::Json;
 use crate::message::{MessageId, PendingMessage, check_body};
-use crate::thread_id::{ThreadId, split};
+use crate::thread_id::ThreadId;
 
 /// The last moment that a JavaScript `Date` can hold, in ms since 1970 (ECMAScript, "Time Values and Time Range").
 const LAST_DATE: u64 = 8_640_000_000_000_000;
@@ -20,10 +20,7 @@ pub fn read<V: Json>(
     my_id: &str,
     fresh_id: impl FnOnce() -> MessageId,
 ) -> Option<(ThreadId, PendingMessage)> {
-    let stored = record.text("thread")?;
-    let (low, high) = split(&stored)?;
-    let thread = ThreadId::new(low, high).ok().filter(|thread| thread.as_str() == stored)?;
-    thread.other(my_id)?;
+    let thread = ThreadId::read(&record.text("thread")?, my_id)?;
     let body = record.text("body")?;
     let refused = match check_body(&body) {
         Ok(()) => record.text("code").and_then(|code| refusal(&code, record.text("detail"))),
@@ -59,10 +56,7 @@ fn refusal(code: &str, detail: Option<String>) -> Option<ChatError> {
 /// `reaction` and, of a refused one, `refused`, `code` and `detail`. `None` if there is nothing in it that could be done.
 #[cfg(feature = "changes")]
 pub fn read_change<V: Json>(record: &V, my_id: &str) -> Option<(ThreadId, PendingChange)> {
-    let stored = record.text("thread")?;
-    let (low, high) = split(&stored)?;
-    let thread = ThreadId::new(low, high).ok().filter(|thread| thread.as_str() == stored)?;
-    thread.other(my_id)?;
+    let thread = ThreadId::read(&record.text("thread")?, my_id)?;
     let refused = record.text("refused").and_then(|kind| Kind::parse(&kind));
     let change = PendingChange {
         id: MessageId::parse(&record.text("id")?)?,

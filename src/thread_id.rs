@@ -26,6 +26,14 @@ impl ThreadId {
         Ok(ThreadId([low, "__", high].concat().into()))
     }
 
+    /// The thread of `my_id` and another whose id is `text`, written as the database has it.
+    pub fn read(text: &str, my_id: &str) -> Option<Self> {
+        let (low, high) = split(text)?;
+        let thread = ThreadId::new(low, high).ok().filter(|thread| thread.as_str() == text)?;
+        thread.other(my_id)?;
+        Some(thread)
+    }
+
     /// The id as the database has it.
     pub fn as_str(&self) -> &str {
         &self.0

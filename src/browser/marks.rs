@@ -3,7 +3,7 @@
 use super::json::Value;
 use crate::conversation::Markers;
 use crate::json::Json;
-use crate::thread_id::{ThreadId, split};
+use crate::thread_id::ThreadId;
 use js_sys::Array;
 use wasm_bindgen::prelude::*;
 
@@ -89,9 +89,5 @@ pub fn find(project: &str, person: &str, found: impl Fn(ThreadId, u64) + 'static
 
 /// A record that could be of any version, or of anybody with the browser's tools.
 fn read(record: &Value, me: &str) -> Option<(ThreadId, u64)> {
-    let stored = record.text("thread")?;
-    let (low, high) = split(&stored)?;
-    let thread = ThreadId::new(low, high).ok().filter(|thread| thread.as_str() == stored)?;
-    thread.other(me)?;
-    Some((thread, record.number("seq")?))
+    Some((ThreadId::read(&record.text("thread")?, me)?, record.number("seq")?))
 }

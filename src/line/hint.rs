@@ -3,7 +3,7 @@
 use crate::conversation::Preview;
 use crate::json::Json;
 use crate::message::{MessageId, Row, Sender};
-use crate::thread_id::{ThreadId, split};
+use crate::thread_id::ThreadId;
 
 /// What is new in a conversation.
 #[derive(Clone, Debug)]
@@ -38,11 +38,7 @@ pub(crate) struct Count {
 
 /// The thread that `value` names, one of `my_id`.
 pub(crate) fn thread<V: Json>(value: &V, my_id: &str) -> Option<ThreadId> {
-    let text = value.text("thread_id")?;
-    let (low, high) = split(&text)?;
-    let thread = ThreadId::new(low, high).ok().filter(|thread| thread.as_str() == text)?;
-    thread.other(my_id)?;
-    Some(thread)
+    ThreadId::read(&value.text("thread_id")?, my_id)
 }
 
 /// The members `unread`, `last_seq` and, where messages can change, `last_rev`.

@@ -67,10 +67,7 @@ impl Changes {
 
     /// The person wants this of message `id`.
     pub fn add<V>(&mut self, line: &mut Line<V>, thread: &ThreadId, id: MessageId, change: Change) {
-        let at = self.pending.iter().position(|pending| pending.id == id).unwrap_or(self.pending.len());
-        if at == self.pending.len() {
-            self.pending.push(PendingChange::of(id));
-        }
+        let at = self.place(id);
         if self.pending[at].add(change) {
             self.tell(line, thread, at);
         }
@@ -79,14 +76,19 @@ impl Changes {
     /// Puts in what an earlier page left.
     pub fn restore<V>(&mut self, line: &mut Line<V>, thread: &ThreadId, changes: Vec<PendingChange>) {
         for change in changes {
-            let at = self.pending.iter().position(|pending| pending.id == change.id);
-            let at = at.unwrap_or_else(|| {
-                self.pending.push(PendingChange::of(change.id));
-                self.pending.len() - 1
-            });
+            let at = self.place(change.id);
             self.pending[at].restore(change);
             self.tell(line, thread, at);
         }
+    }
+
+    /// Where what is to become of message `id` stands, or will.
+    fn place(&mut self, id: MessageId) -> usize {
+        let at = self.pending.iter().position(|pending| pending.id == id).unwrap_or(self.pending.len());
+        if at == self.pending.len() {
+            self.pending.push(PendingChange::of(id));
+        }
+        at
     }
 
     /// Asks for what was refused again.
@@ -103,6 +105,13 @@ impl Changes {
     pub fn forget<V>(&mut self, line: &mut Line<V>, thread: &ThreadId, id: MessageId) {
         self.alter(line, thread, id, |change| {
             *change = PendingChange::of(id);
+            true
+        });
+    }
+
+    fn done<V>(&mut self, line: &mut Line<V>, thread: &ThreadId, id: MessageId, change: &Change) {
+        self.alter(line, thread, id, |pending| {
+            pending.done(change);
             true
         });
     }
@@ -178,10 +187,7 @@ impl Changes {
                 line.token.accepted(generation, Verifier::Rest);
                 line.server.good_news = true;
                 self.backoff.reset();
-                self.alter(line, thread, id, |pending| {
-                    pending.done(&change);
-                    true
-                });
+                self.done(line, thread, id, &change);
                 return match Row::read(value, thread.as_str(), &line.config.my_id) {
                     Ok(row) => Fact::Done(row),
                     Err(_) => Fact::Nothing,
@@ -202,10 +208,7 @@ impl Changes {
             }
             // It never came to be sent, or is not there any more.
             Outcome::Refused(error) if error.code == Code::NotYours && !is_here(id) => {
-                self.alter(line, thread, id, |pending| {
-                    pending.done(&change);
-                    true
-                });
+                self.done(line, thread, id, &change);
                 return Fact::Nothing;
             }
             Outcome::Refused(error) if error.code == Code::SetupMissing => {
